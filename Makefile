@@ -1,0 +1,48 @@
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(INSTALLED): pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+.PHONY: install
+install: $(INSTALLED)  ## make the virtual environment .venv and install everything
+
+.PHONY: run
+run: $(INSTALLED)  ## LDA by implicit gradients on the generated bars corpus: a table and pictures in a minute
+	$(BIN)/irg-run experiment=lda method=implicit data=bars
+
+.PHONY: test
+test: $(INSTALLED)  ## run all tests
+	$(BIN)/python -m pytest
+
+.PHONY: lint
+lint: $(INSTALLED)  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.PHONY: bench
+bench: $(INSTALLED)  ## time a training step against the plain dense formulation
+	$(BIN)/python -m tests.benchmarks.lda_step
+
+.PHONY: reference
+reference: $(INSTALLED)  ## repeat the runs behind the README's tables (hours; set IRG_DATA to the real data)
+	$(BIN)/irg-run -m experiment=lda method=implicit data=newsgroups budget=paper seed=0,1,2 threads=1
+
+.PHONY: readme
+readme: $(INSTALLED)  ## write the tables of outputs/reference into README.md
+	$(BIN)/irg-report outputs/reference --update README.md
+
+.PHONY: clean
+clean:  ## remove the virtual environment and caches; runs and data stay
+	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache build dist

@@ -1,0 +1,31 @@
+"""Estimators that differentiate f through the sample: explicit and implicit reparameterization.
+
+They differ in how the sample gets its gradient, which is the distribution's business, and so in the families they serve.
+"""
+
+from collections.abc import Callable
+
+import torch.distributions as td
+from torch import Tensor
+
+from irg_experiments import implicit
+
+
+class Pathwise:
+    """E_q[f(z)] as the mean of f over ``q.rsample``; ∇φ E = E[∇z f(z) ∇φ z] (Figurnov et al. 2018, equation 3)."""
+
+    def expectation(self, f: Callable[[Tensor], Tensor], q: td.Distribution, num_samples: int = 1) -> Tensor:
+        """See ``irg_experiments.estimators.base.Estimator``."""
+        return f(q.rsample((num_samples,))).mean(0)
+
+
+class Implicit(Pathwise):
+    """Implicit reparameterization gradients: samples from any sampler, differentiated through the implicit rule."""
+
+    distributions = (implicit.Gamma, implicit.Beta, implicit.Dirichlet)
+
+
+class Explicit(Pathwise):
+    """The classic reparameterization z = S⁻¹(ε): families whose standardization is inverted in closed form."""
+
+    distributions = (td.Normal, td.LogNormal, td.Laplace, td.Gumbel, td.Uniform, td.Exponential, td.Kumaraswamy)

@@ -1,0 +1,5 @@
+"""The experiments: config in, record out."""
+
+from irg_experiments.experiments.runner import run_experiment
+
+__all__ = ["run_experiment"]

@@ -1,0 +1,167 @@
+"""The derivative of a Gamma sample with respect to its shape, at fixed cumulative probability.
+
+For z ~ Gamma(a, 1) with distribution function P(a, z) and density p(a, z),
+
+    D(a, z) = dz/da = −(∂P/∂a) / p(a, z).
+
+Temme's uniform expansion (Temme 1979; DLMF 8.12) makes it a smooth function of z/a and 1/a in which every exponential cancels.
+Its leading term w ln(w) / (w − 1), w = z/a, is right in both tails as well. Here, with u = z / (s + C) for a shape s,
+
+    D(s, z) = u ln(u) / (u − 1) + R(x, v) / s,    x = 1 / (1 + √u) − 1/2,    v = 1 / (s + B),
+
+where R is a polynomial in x and v. Both are bounded and R tends to a limit as z grows, so that far tails lose digits but not
+sense. Two regions; every element passes through both formulas:
+
+    right, z > edge + slope · a:  the formula with s = a.
+    left, all other z:  the formula with s = a + steps, and then ``steps`` times the recurrence at fixed z
+        D(a, z) = (z/a) (D(a + 1, z) + ψ(a + 1) − ln z),
+    the derivative of P(a, z) = P(a + 1, z) + zᵃ e⁻ᶻ / Γ(a + 1) (DLMF 8.8.5). It holds the logarithmic singularity at z = 0
+    and is stable for z up to a little more than a. ψ comes down from ψ(s), where ψ(s) − ln(s + C) is a polynomial in v.
+
+The polynomials are least-squares fits, nearly minimax in the relative error of D, to Σ zⁿ⁺¹/(s)ₙ₊₁ (ψ(s + n + 1) − ln z) (Moore
+1982, AS 187) in high precision, over all a > 0 and z between the quantiles 1e-13 and 1 − 1e-13. The number of operations is the
+same for every element; among them are two logarithms, a square root, and no other transcendental function.
+
+Relative error over shapes 1e-3 to 1e6 and z between those quantiles: at most 4e-7 in float32 and 2e-13 in float64.
+"""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from irg_experiments.implicit.rule import SampleGrad
+from irg_experiments.implicit.special._gamma_coefficients import GAMMA_FITS, GammaFit
+
+# below it, ln z comes from the caller, since z itself may have underflowed
+_TINY = 1e-20
+
+
+def gamma_sample_grad(a: Tensor, z: Tensor) -> Tensor:
+    """dz/da of a sample z of Gamma(a, 1) at fixed P(a, z).
+
+    Args:
+        a: shape parameter, a > 0.
+        z: the sample, z ≥ 0; broadcast with ``a``.
+
+    Returns:
+        The derivative, positive; 0 at z = 0, infinite at z = ∞; NaN for a ≤ 0, z < 0 and NaN. Half precision is computed in
+        float32. It cannot be differentiated itself: that raises NotImplementedError.
+
+    Source: Figurnov, Mohamed & Mnih (2018), equation 8 with the CDF as standardization; computed as in the module's docstring.
+    """
+    return _FirstDerivative.apply(_gamma_sample_grad, a, z)
+
+
+def log_gamma_sample_grad(a: Tensor, log_z: Tensor) -> Tensor:
+    """d(log z)/da of a sample z of Gamma(a, 1) at fixed P(a, z), from log z.
+
+    Finite where z itself underflows: for a = 1e-3 a typical log z is −1000, and the derivative (ψ(a + 1) − log z)/a.
+
+    Args:
+        a: shape parameter, a > 0.
+        log_z: the logarithm of the sample; broadcast with ``a``.
+
+    Returns:
+        The derivative, positive; 0 at log z = ∞, infinite at −∞; NaN for a ≤ 0 and NaN. Half precision is computed in float32.
+        It cannot be differentiated itself: that raises NotImplementedError.
+    """
+    return _FirstDerivative.apply(_log_gamma_sample_grad, a, log_z)
+
+
+class _FirstDerivative(torch.autograd.Function):
+    """A derivative whose own derivative is refused, since the fits are of values only."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(function: SampleGrad, a: Tensor, z: Tensor) -> Tensor:
+        return function(a, z)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> None:
+        raise NotImplementedError("second derivatives of Gamma samples with respect to the shape are not implemented")
+
+
+def _gamma_sample_grad(a: Tensor, z: Tensor) -> Tensor:
+    a, z, dtype = _promote(a, z)
+    grad = z * _log_sample_grad(a, z, z.log())
+    grad = torch.where((z == 0) & (a > 0), 0.0, grad)
+    return torch.where((z == math.inf) & (a > 0), math.inf, grad).to(dtype)
+
+
+def _log_gamma_sample_grad(a: Tensor, log_z: Tensor) -> Tensor:
+    a, log_z, dtype = _promote(a, log_z)
+    grad = _log_sample_grad(a, log_z.exp(), log_z)
+    return torch.where((log_z == -math.inf) & (a > 0), math.inf, grad).to(dtype)
+
+
+def _promote(a: Tensor, z: Tensor) -> tuple[Tensor, Tensor, torch.dtype]:
+    """Both in the dtype to compute in, and the dtype of the result."""
+    result = torch.promote_types(a.dtype, z.dtype)
+    if not result.is_floating_point:
+        result = torch.get_default_dtype()
+    work = torch.promote_types(result, torch.float32)
+    return a.to(work), z.to(work), result
+
+
+def _log_sample_grad(a: Tensor, z: Tensor, log_z: Tensor) -> Tensor:
+    """D(a, z)/z, from both z and its logarithm, which counts where z is tiny or has underflowed to zero."""
+    k = GAMMA_FITS[a.dtype]
+    right = z > k.edge + k.slope * a
+    s = torch.where(right, a, a + k.steps)
+    shifted = s + k.c
+    u, v = z / shifted, 1 / (s + k.b)
+
+    tiny = z < _TINY
+    log = torch.where(tiny, shifted, u).log()
+    log_u = torch.where(tiny, log_z - log, log)
+
+    # u is rounded once and u − 1 is exact near 1, so that the quotient keeps its digits there
+    leading = torch.where(u == 1, 1.0, log_u / (u - 1) * u)
+    leading = torch.where(z > 0, leading, 0.0)  # the limit of u ln u
+    raised = leading + _smooth_part(k, u, v) / s
+
+    lowered = _lower_the_shape(k, a, z, raised, _horner(k.psi, v) - log_u)
+    grad = torch.where(right, raised, lowered) / torch.where(right, z, a)
+    grad = torch.where(z == math.inf, 0.0, grad)
+    return torch.where((a > 0) & (z >= 0), grad, math.nan)
+
+
+def _smooth_part(k: GammaFit, u: Tensor, v: Tensor) -> Tensor:
+    """R. Its polynomials in v are independent of each other, which keeps the processor busy."""
+    x = 1 / (1 + u.sqrt()) - 0.5
+    total = x * _horner(k.r[-1], v)
+    for row in reversed(k.r[1:-1]):
+        total = (total + _horner(row, v)) * x
+    return total + _horner(k.r[0], v)
+
+
+def _lower_the_shape(k: GammaFit, a: Tensor, z: Tensor, d: Tensor, bracket: Tensor) -> Tensor:
+    """a D(a, z)/z from d = D(a + steps, z) and bracket = ψ(a + steps) − ln z."""
+    for reciprocal in reversed(_reciprocals(a, k.steps - 1)):
+        d = z * reciprocal * (d + bracket)
+        bracket = bracket - reciprocal
+    return d + bracket
+
+
+def _reciprocals(a: Tensor, count: int) -> list[Tensor]:
+    """1/(a + 1), …, 1/(a + count), at the cost of one division for two of them."""
+    reciprocals = []
+    for n in range(1, count, 2):
+        first, second = a + n, a + (n + 1)
+        both = 1 / (first * second)
+        reciprocals += [second * both, first * both]
+    return reciprocals if count % 2 == 0 else [*reciprocals, 1 / (a + count)]
+
+
+def _horner(coefficients: tuple[float, ...], x: Tensor) -> Tensor | float:
+    total: Tensor | float = coefficients[-1]
+    for value in reversed(coefficients[:-1]):
+        total = total * x + value
+    return total

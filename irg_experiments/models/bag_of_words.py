@@ -1,0 +1,74 @@
+"""The two products with a sparse count matrix that topic models are made of, each reading only the words that occur.
+
+With X the B × V counts of a batch, both cost O(n K) for n entries where the dense forms cost O(B V K). Their backward passes
+are segmented sums over the transposed index rather than scattered additions: bit-identical at every run.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import embedding_bag
+
+from irg_experiments.data.bag_of_words import BagOfWords
+
+
+def _segmented_sum(rows: Tensor, matrix: Tensor, offsets: Tensor, weights: Tensor) -> Tensor:
+    """Row i of the result is Σ weights[j] · matrix[rows[j]] over j in offsets[i]..offsets[i+1]-1; 0 where that is empty."""
+    return embedding_bag(rows, matrix, offsets, mode="sum", per_sample_weights=weights, include_last_offset=True)
+
+
+class _CountMatmul(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, *batch: Tensor) -> Tensor:
+        x = BagOfWords(*batch)
+        ctx.save_for_backward(*batch)
+        return _segmented_sum(x.words, weight, x.offsets, x.counts)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        x = BagOfWords(*ctx.saved_tensors)
+        grad_weight = _segmented_sum(x.documents[x.order], grad.contiguous(), x.word_offsets, x.counts[x.order])
+        return grad_weight, *(None for _ in x)
+
+
+class _MixtureLogLikelihood(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, theta: Tensor, beta: Tensor, *batch: Tensor) -> Tensor:
+        x = BagOfWords(*batch)
+        probability = (theta[x.documents] * beta[x.words]).sum(-1)
+        ctx.save_for_backward(theta, beta, probability, *batch)
+        log_likelihood = _segmented_sum(
+            torch.arange(len(x.words), device=theta.device), probability.log()[:, None], x.offsets, x.counts
+        )
+        return log_likelihood.squeeze(-1)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        theta, beta, probability, *batch = ctx.saved_tensors
+        x = BagOfWords(*batch)
+        ratio = grad[x.documents] * x.counts / probability
+        grad_theta = _segmented_sum(x.words, beta, x.offsets, ratio)
+        grad_beta = _segmented_sum(x.documents[x.order], theta, x.word_offsets, ratio[x.order])
+        return grad_theta, grad_beta, *(None for _ in x)
+
+
+def count_matmul(x: BagOfWords, weight: Tensor) -> Tensor:
+    """X @ weight for the B × V counts X: shape (B, H) from weight (V, H), differentiable once in weight."""
+    return _CountMatmul.apply(weight, *x)
+
+
+def mixture_log_likelihood(x: BagOfWords, theta: Tensor, beta: Tensor) -> Tensor:
+    """Σ_w X[d, w] log(Σ_k θ[d, k] β[w, k]), the log-likelihood of each document's words without the multinomial coefficient.
+
+    Args:
+        x: B documents over V words.
+        theta: topic weights, one set a document and sample: (S, B, K).
+        beta: word probabilities of each topic, one row a word: (V, K).
+
+    Returns:
+        Shape (S, B), in nats; differentiable once in theta and beta.
+    """
+    return torch.stack([_MixtureLogLikelihood.apply(sample, beta, *x) for sample in theta.unbind()])

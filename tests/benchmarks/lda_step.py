@@ -1,0 +1,131 @@
+"""One LDA training step against the plain dense eager formulation of the same model: `python -m tests.benchmarks.lda_step`.
+
+Prints milliseconds a step and the ratio, for the vocabulary of 20 Newsgroups and for 10,000 words, with torch's default and
+fused Adam in the dense formulation. All variants take turns in one process, so that a drift of the machine's speed touches
+them alike; the median over the turns is printed.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Dirichlet, kl_divergence
+from torch.nn.functional import softplus
+
+from irg_experiments.data.bag_of_words import BagOfWords, Corpus
+from irg_experiments.estimators import Implicit
+from irg_experiments.models.lda import LDA
+from irg_experiments.training.compilation import loss_and_grad
+
+TOPICS, BATCH, STEPS_A_TURN = 50, 32, 30
+
+
+class DenseLDA(nn.Module):
+    """The textbook formulation: dense counts, torch's Dirichlet, log(θ @ softmax(T)) over the whole vocabulary."""
+
+    def __init__(self, num_words: int) -> None:
+        super().__init__()
+        self.encoder = nn.Sequential(
+            *[nn.Linear(num_words, 300), nn.ReLU(), nn.Linear(300, 300), nn.ReLU(), nn.Linear(300, 300), nn.ReLU()],
+            nn.Linear(300, TOPICS),
+        )
+        self.topic_logits = nn.Parameter(torch.empty(TOPICS, num_words))
+        self.prior_logits = nn.Parameter(torch.zeros(TOPICS))
+        nn.init.xavier_normal_(self.topic_logits)
+
+    def loss(self, counts: Tensor) -> Tensor:
+        posterior = Dirichlet(softplus(self.encoder(counts)).clamp(1e-3, 1e3))
+        prior = Dirichlet(softplus(self.prior_logits).clamp(1e-3, 1e3))
+        word_probabilities = posterior.rsample() @ torch.softmax(self.topic_logits, -1)
+        log_likelihood = (counts * word_probabilities.log()).sum(-1)
+        return (kl_divergence(posterior, prior) - log_likelihood).mean()
+
+
+def zipf_corpus(num_words: int, distinct_words: int, num_documents: int = 2048) -> Corpus:
+    """Documents of a fixed number of distinct words, drawn without replacement by Zipf's law; counts 1 to 3."""
+    weights = 1 / torch.arange(10, num_words + 10.0)
+    words = torch.cat([torch.multinomial(weights, distinct_words) for _ in range(num_documents)])
+    counts = torch.randint(1, 4, words.shape).float()
+    offsets = torch.arange(num_documents + 1) * distinct_words
+    return Corpus(words, counts, offsets, tuple(str(word) for word in range(num_words)))
+
+
+def dense_step(corpus: Corpus, fused: bool | None) -> Callable[[int], None]:
+    """A step of the dense formulation; the dense batches are made beforehand, at no cost to it."""
+    model = DenseLDA(len(corpus.vocabulary))
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-4, fused=fused)
+    batches = [dense_counts(batch, len(corpus.vocabulary)) for batch in corpus.batches(BATCH)]
+
+    def step(index: int) -> None:
+        optimizer.zero_grad()
+        model.loss(batches[index % len(batches)]).backward()
+        optimizer.step()
+
+    return step
+
+
+def dense_counts(batch: BagOfWords, num_words: int) -> Tensor:
+    """The batch as a dense B × V matrix."""
+    counts = torch.zeros(len(batch.offsets) - 1, num_words)
+    counts[batch.documents, batch.words] = batch.counts
+    return counts
+
+
+def sparse_step(corpus: Corpus) -> Callable[[int], None]:
+    """A step of the package, cutting of the batch included."""
+    model = LDA(len(corpus.vocabulary), TOPICS)
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-4, fused=True)
+    estimator = Implicit()
+
+    def loss(batch: BagOfWords) -> Tensor:
+        terms = model.elbo(batch, estimator.expectation)
+        return (terms.kl - terms.log_likelihood).mean()
+
+    parameters = list(model.parameters())
+    function = loss_and_grad(loss, parameters, "auto", torch.device("cpu"), varying=lambda batch: batch.entries)
+    num_batches = len(corpus) // BATCH
+
+    def step(index: int) -> None:
+        start = index % num_batches * BATCH
+        _, gradients = function(corpus.slice(start, start + BATCH))
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = gradient
+        optimizer.step()
+
+    return step
+
+
+def measure(steps: dict[str, Callable[[int], None]], turns: int) -> dict[str, float]:
+    """Median milliseconds a step of each variant, the variants taking turns."""
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    for turn in range(turns + 1):
+        for name, step in steps.items():
+            start = time.perf_counter()
+            for index in range(STEPS_A_TURN):
+                step(turn * STEPS_A_TURN + index)
+            if turn > 0:  # the first turn warms up
+                times[name].append((time.perf_counter() - start) / STEPS_A_TURN * 1e3)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--turns", type=int, default=20)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    torch.manual_seed(0)
+    for num_words, distinct_words in ((1995, 57), (10_000, 75)):
+        corpus = zipf_corpus(num_words, distinct_words)
+        steps = {"dense, default Adam": dense_step(corpus, None), "dense, fused Adam": dense_step(corpus, True)}
+        times = measure({**steps, "this package": sparse_step(corpus)}, arguments.turns)
+        print(f"V={num_words}, {distinct_words} distinct words a document, {arguments.threads} threads")
+        for name, milliseconds in times.items():
+            print(f"  {name:20s} {milliseconds:7.2f} ms  {milliseconds / times['this package']:5.2f}x")
+
+
+if __name__ == "__main__":
+    main()

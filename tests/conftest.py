@@ -1,0 +1,37 @@
+"""Fixtures that all tests share."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import hydra
+import pytest
+import torch
+from omegaconf import DictConfig
+
+from irg_experiments.config import config_directory
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def compose() -> Callable[..., DictConfig]:
+    """Composes a config as the command line does."""
+
+    def compose(*overrides: str) -> DictConfig:
+        with hydra.initialize_config_dir(str(config_directory()), version_base="1.3"):
+            return hydra.compose("config", list(overrides))
+
+    return compose
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Path:
+    """The folder of real data sets, which IRG_DATA names; without it the test is skipped."""
+    root = os.environ.get("IRG_DATA")
+    if root is None or not Path(root).is_dir():
+        pytest.skip("IRG_DATA names no folder with the real data sets")
+    return Path(root)

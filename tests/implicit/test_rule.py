@@ -1,0 +1,58 @@
+import pytest
+import torch
+from torch.distributions import Normal
+
+from irg_experiments.implicit import implicit_sample, reparameterize
+
+
+def test_normal_by_its_cdf_equals_the_explicit_reparameterization():
+    loc = torch.tensor([-1.0, 0.5], dtype=torch.float64, requires_grad=True)
+    scale = torch.tensor([0.3, 2.0], dtype=torch.float64, requires_grad=True)
+    noise = torch.randn(1000, 2, dtype=torch.float64)
+    value = (loc + scale * noise).detach()
+    weight = torch.randn_like(value)
+    sample = reparameterize(value, lambda z: Normal(loc, scale).cdf(z))
+    assert torch.equal(sample, value)
+    grads = torch.autograd.grad((weight * sample).sum(), (loc, scale))
+    torch.testing.assert_close(grads, (weight.sum(0), (weight * noise).sum(0)), rtol=1e-9, atol=1e-9)
+
+
+def test_standardization_must_keep_the_shape():
+    with pytest.raises(ValueError, match=r"keep the shape \(3,\)"):
+        reparameterize(torch.ones(3), lambda z: z.sum())
+
+
+def test_second_derivatives_of_a_generic_standardization_raise():
+    scale = torch.tensor(2.0, requires_grad=True)
+    sample = reparameterize(torch.tensor(1.0), lambda z: z / scale)
+    (grad,) = torch.autograd.grad(sample, scale, create_graph=True)
+    with pytest.raises(NotImplementedError):
+        torch.autograd.grad(grad, scale)
+
+
+def exponential_sample_grad(scale: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+    """z = scale · ε, so dz/dscale = z / scale."""
+    return z / scale
+
+
+def test_closed_form_in_reverse_and_forward_mode_and_under_vmap():
+    scale, value = torch.rand(5) + 0.5, torch.rand(5)
+
+    def sample(scale: torch.Tensor) -> torch.Tensor:
+        return implicit_sample(value, exponential_sample_grad, scale)
+
+    expected = value / scale
+    _, pullback = torch.func.vjp(sample, scale)
+    torch.testing.assert_close(pullback(torch.ones(5))[0], expected)
+    torch.testing.assert_close(torch.func.jvp(sample, (scale,), (torch.ones(5),))[1], expected)
+    one = torch.func.grad(lambda scale, value: implicit_sample(value, exponential_sample_grad, scale))
+    torch.testing.assert_close(torch.func.vmap(one)(scale, value), expected)
+
+
+def test_closed_form_differentiates_twice_where_its_derivative_does():
+    scale = torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
+    square = implicit_sample(torch.tensor(3.0, dtype=torch.float64), exponential_sample_grad, scale) ** 2
+    (first,) = torch.autograd.grad(square, scale, create_graph=True)
+    (second,) = torch.autograd.grad(first, scale)
+    # z = 1.5 scale, z² = 2.25 scale²
+    torch.testing.assert_close((first.item(), second.item()), (9.0, 4.5))
