@@ -22,7 +22,8 @@ The polynomials are least-squares fits, nearly minimax in the relative error of 
 1982, AS 187) in high precision, over all a > 0 and z between the quantiles 1e-13 and 1 − 1e-13. The number of operations is the
 same for every element; among them are two logarithms, a square root, and no other transcendental function.
 
-Relative error over shapes 1e-3 to 1e6 and z between those quantiles: at most 4e-7 in float32 and 2e-13 in float64.
+Relative error over shapes 1e-3 to 1e6 and z between those quantiles: at most 6e-7 in float32 and 1e-13 in float64. Beyond them
+the right tail loses digits gradually (4e-11 in float64 at a = 30, z = 300).
 """
 
 import math
@@ -127,7 +128,7 @@ def _log_sample_grad(a: Tensor, z: Tensor, log_z: Tensor) -> Tensor:
     leading = torch.where(z > 0, leading, 0.0)  # the limit of u ln u
     raised = leading + _smooth_part(k, u, v) / s
 
-    lowered = _lower_the_shape(k, a, z, raised, _horner(k.psi, v) - log_u)
+    lowered = _lower_the_shape(k, a, z, raised, _horner(k.psi, v), log_u)
     grad = torch.where(right, raised, lowered) / torch.where(right, z, a)
     grad = torch.where(z == math.inf, 0.0, grad)
     return torch.where((a > 0) & (z >= 0), grad, math.nan)
@@ -142,22 +143,22 @@ def _smooth_part(k: GammaFit, u: Tensor, v: Tensor) -> Tensor:
     return total + _horner(k.r[0], v)
 
 
-def _lower_the_shape(k: GammaFit, a: Tensor, z: Tensor, d: Tensor, bracket: Tensor) -> Tensor:
-    """a D(a, z)/z from d = D(a + steps, z) and bracket = ψ(a + steps) − ln z."""
+def _lower_the_shape(k: GammaFit, a: Tensor, z: Tensor, d: Tensor, psi: Tensor | float, log_u: Tensor) -> Tensor:
+    """a D(a, z)/z from d = D(a + steps, z); psi starts as ψ(a + steps) − ln(s + C), so that psi − log_u is ψ(…) − ln z."""
     for reciprocal in reversed(_reciprocals(a, k.steps - 1)):
-        d = z * reciprocal * (d + bracket)
-        bracket = bracket - reciprocal
-    return d + bracket
+        d = z * reciprocal * (d + (psi - log_u))
+        psi = psi - reciprocal
+    return d + (psi - log_u)
 
 
 def _reciprocals(a: Tensor, count: int) -> list[Tensor]:
-    """1/(a + 1), …, 1/(a + count), at the cost of one division for two of them."""
-    reciprocals = []
-    for n in range(1, count, 2):
+    """1/(a + 1), …, 1/(a + count) for odd count; after the first, which is the largest, at one division for two of them."""
+    reciprocals = [1 / (a + 1)]
+    for n in range(2, count, 2):
         first, second = a + n, a + (n + 1)
         both = 1 / (first * second)
         reciprocals += [second * both, first * both]
-    return reciprocals if count % 2 == 0 else [*reciprocals, 1 / (a + count)]
+    return reciprocals
 
 
 def _horner(coefficients: tuple[float, ...], x: Tensor) -> Tensor | float:

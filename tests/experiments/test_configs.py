@@ -1,0 +1,47 @@
+"""Every file of the config tree runs, or says in one line why not; a new one is tested with no edit here."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from omegaconf import DictConfig
+
+from irg_experiments.config import choices
+from irg_experiments.errors import UserError
+from irg_experiments.estimators import ESTIMATORS, supports
+from irg_experiments.experiments import run_experiment
+from irg_experiments.implicit import Dirichlet
+
+Compose = Callable[..., DictConfig]
+
+
+def run(compose: Compose, tmp_path: Path, *overrides: str) -> str:
+    arguments = ["budget=smoke", "compile=off", f"output={tmp_path}", *overrides]
+    directory = run_experiment(compose(*arguments), arguments)
+    return json.loads((directory / "record.json").read_text())["status"]
+
+
+@pytest.mark.parametrize("experiment", choices("experiment"))
+def test_experiments(compose: Compose, tmp_path: Path, experiment: str):
+    assert run(compose, tmp_path, f"experiment={experiment}") == "done"
+
+
+@pytest.mark.parametrize("method", choices("method"))
+def test_methods(compose: Compose, tmp_path: Path, method: str):
+    if supports(ESTIMATORS[method](), Dirichlet):
+        assert run(compose, tmp_path, f"method={method}") == "done"
+    else:
+        with pytest.raises(UserError, match="Methods that can: "):
+            run(compose, tmp_path, f"method={method}")
+
+
+@pytest.mark.parametrize("budget", choices("budget"))
+@pytest.mark.parametrize("experiment", choices("experiment"))
+def test_budgets_serve_every_experiment(compose: Compose, budget: str, experiment: str):
+    assert compose(f"experiment={experiment}", f"budget={budget}").training.steps > 0
+
+
+@pytest.mark.parametrize("data", choices("data"))
+def test_data_sets_say_where_they_are(compose: Compose, data: str):
+    assert compose(f"data={data}").data.root is not None
