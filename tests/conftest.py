@@ -10,6 +10,19 @@ import torch
 from omegaconf import DictConfig
 
 from irg_experiments.config import config_directory
+from irg_experiments.training.compilation import can_compile
+
+SKIPS = {
+    "compiler": (can_compile(torch.device("cpu")), "no C++ compiler on this machine"),
+    "cuda": (torch.cuda.is_available(), "no CUDA device on this machine"),
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for marker, (available, reason) in SKIPS.items():
+            if marker in item.keywords and not available:
+                item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture(autouse=True)

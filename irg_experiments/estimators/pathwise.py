@@ -12,7 +12,7 @@ from irg_experiments import implicit
 
 
 class Pathwise:
-    """E_q[f(z)] as the mean of f over ``q.rsample``; ∇φ E = E[∇z f(z) ∇φ z] (Figurnov et al. 2018, equation 3)."""
+    """E_q[f(z)] as the mean of f over ``q.rsample``; ∇φ E = E[∇z f(z) ∇φ z] (Figurnov et al. 2018)."""
 
     def expectation(self, f: Callable[[Tensor], Tensor], q: td.Distribution, num_samples: int = 1) -> Tensor:
         """See ``irg_experiments.estimators.base.Estimator``."""

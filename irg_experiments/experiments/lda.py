@@ -1,4 +1,4 @@
-"""Latent Dirichlet allocation with an amortised Dirichlet posterior: test perplexity (paper, section 6.3 and its table)."""
+"""Latent Dirichlet allocation with an amortised Dirichlet posterior: test perplexity."""
 
 import math
 from collections.abc import Iterator

@@ -1,8 +1,7 @@
 """The implicit reparameterization rule, written once.
 
 A standardization function S_φ maps a sample z ~ q_φ to noise ε = S_φ(z) whose distribution is free of φ. Holding ε fixed
-and differentiating S_φ(z) = ε gives the derivative of the sample without ever inverting S (Figurnov, Mohamed & Mnih 2018,
-equation 5):
+and differentiating S_φ(z) = ε gives the derivative of the sample without ever inverting S (Figurnov, Mohamed & Mnih 2018):
 
     ∇φ z = −(∇z S_φ(z))⁻¹ ∇φ S_φ(z)
 
@@ -83,7 +82,7 @@ def reparameterize(value: Tensor, standardization: Callable[[Tensor], Tensor]) -
     Raises:
         ValueError: ``standardization`` changes the shape.
 
-    Source: Figurnov, Mohamed & Mnih (2018), equation 5.
+    Source: Figurnov, Mohamed & Mnih (2018).
     """
     with torch.enable_grad():
         point = value.detach().requires_grad_()

@@ -7,7 +7,7 @@ from torch import Tensor
 def standard_gamma(concentration: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
     """Draws z ~ Gamma(concentration, 1), together with log z.
 
-    Shapes below one use Gamma(a) = Gamma(a + 1) · U^(1/a) (Marsaglia & Tsang 2000, section 6) in log space,
+    Shapes below one use Gamma(a) = Gamma(a + 1) · U^(1/a) (Marsaglia & Tsang 2000) in log space,
     log z = log g − e/a with e ~ Exponential(1): at a = 1e-3 typical values are near e^−1000, below every float's range,
     and only log z can tell them apart.
 

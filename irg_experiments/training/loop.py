@@ -27,7 +27,7 @@ class Task(Protocol):
         ...
 
     def evaluate(self) -> dict[str, float]:
-        """Metrics of the current parameters; must not change them."""
+        """Metrics of the current parameters, the most telling first; must not change them."""
         ...
 
     def state_dict(self) -> dict[str, Any]:
@@ -106,7 +106,7 @@ class _Run:
                 self.metrics = self._evaluate()
                 row.update(self.metrics)
             self.metrics_log.write(self.step, row)
-            progress.update(self.step, {"loss": train_loss, **self.metrics})
+            progress.update(self.step, {"loss": train_loss, **dict(list(self.metrics.items())[:1])})
             self.wall_seconds = previous_wall + time.perf_counter() - session_start
             if self.schedule.due(self.step, self.schedule.checkpoint_every):
                 save_checkpoint(self.directory, self._state())

@@ -21,7 +21,7 @@ class TrainingProgress:
         console = Console(stderr=True)
         self._progress = Progress(
             TextColumn("training"),
-            BarColumn(),
+            BarColumn(bar_width=20),
             MofNCompleteColumn(),
             _SpeedColumn(),
             TimeRemainingColumn(),
@@ -39,6 +39,6 @@ class TrainingProgress:
         self._progress.stop()
 
     def update(self, step: int, metrics: dict[str, float]) -> None:
-        """Moves the bar to ``step`` and shows the newest metrics."""
-        text = "  ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+        """Moves the bar to ``step`` and shows the newest metrics; a few fit into a line."""
+        text = "  ".join(f"{name.removeprefix('test_')} {value:.4g}" for name, value in metrics.items())
         self._progress.update(self._task, completed=step, metrics=text)

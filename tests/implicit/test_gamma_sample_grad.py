@@ -72,14 +72,18 @@ def test_arguments_broadcast():
     assert gamma_sample_grad(torch.rand(4, 1) + 0.1, torch.rand(3)).shape == (4, 3)
 
 
-def test_under_compile_and_vmap():
+def test_under_vmap():
     a, z = torch.logspace(-3, 4, 64), torch.logspace(-4, 4, 64)
-    expected = gamma_sample_grad(a, z)
-    torch.testing.assert_close(torch.compile(gamma_sample_grad, fullgraph=True)(a, z), expected)
-    torch.testing.assert_close(torch.func.vmap(gamma_sample_grad)(a, z), expected)
+    torch.testing.assert_close(torch.func.vmap(gamma_sample_grad)(a, z), gamma_sample_grad(a, z))
+
+
+@pytest.mark.compiler
+def test_under_compile():
+    a, z = torch.logspace(-3, 4, 64), torch.logspace(-4, 4, 64)
+    torch.testing.assert_close(torch.compile(gamma_sample_grad, fullgraph=True)(a, z), gamma_sample_grad(a, z))
 
 
 def test_it_refuses_to_be_differentiated():
     a = torch.tensor(2.0, requires_grad=True)
-    with pytest.raises(NotImplementedError, match="second derivatives"):
+    with pytest.raises(NotImplementedError, match="cannot be differentiated"):
         gamma_sample_grad(a, torch.tensor(1.0)).backward()

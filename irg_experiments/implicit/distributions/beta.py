@@ -19,7 +19,7 @@ class Beta(torch.distributions.Beta):
     gradient is the implicit one of each log g. Draws that round to an end of the interval are returned as the nearest float
     inside it, as the support is open.
 
-    Source: Figurnov, Mohamed & Mnih (2018), section 4.
+    Source: Figurnov, Mohamed & Mnih (2018).
     """
 
     def rsample(self, sample_shape: _size = Size(), generator: torch.Generator | None = None) -> Tensor:

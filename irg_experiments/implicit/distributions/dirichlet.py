@@ -17,7 +17,7 @@ class Dirichlet(torch.distributions.Dirichlet):
     θ unbiased and its gradient finite down to α of 1e-3 in float32, where the Gamma variables themselves underflow: a
     component is then exactly 0 when its true value is below the smallest float.
 
-    Source: Figurnov, Mohamed & Mnih (2018), section 4.
+    Source: Figurnov, Mohamed & Mnih (2018).
     """
 
     def rsample(self, sample_shape: _size = Size(), generator: torch.Generator | None = None) -> Tensor:

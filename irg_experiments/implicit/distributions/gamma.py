@@ -26,7 +26,7 @@ class Gamma(torch.distributions.Gamma):
     ``special.gamma_sample_grad``. A draw below the smallest normal number of the dtype is returned as that number, so that
     it stays in the support; where the logarithm matters (a below about 0.1), draw it with ``log_gamma_rsample``.
 
-    Source: Figurnov, Mohamed & Mnih (2018), section 4; sampler by Marsaglia & Tsang (2000).
+    Source: Figurnov, Mohamed & Mnih (2018); sampler by Marsaglia & Tsang (2000).
     """
 
     def rsample(self, sample_shape: _size = Size(), generator: torch.Generator | None = None) -> Tensor:

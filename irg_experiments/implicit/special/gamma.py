@@ -27,12 +27,11 @@ the right tail loses digits gradually (4e-11 in float64 at a = 30, z = 300).
 """
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from irg_experiments.implicit.rule import SampleGrad
+from irg_experiments.implicit.special._elementwise import elementwise, not_implemented
 from irg_experiments.implicit.special._gamma_coefficients import GAMMA_FITS, GammaFit
 
 # below it, ln z comes from the caller, since z itself may have underflowed
@@ -50,9 +49,9 @@ def gamma_sample_grad(a: Tensor, z: Tensor) -> Tensor:
         The derivative, positive; 0 at z = 0, infinite at z = ∞; NaN for a ≤ 0, z < 0 and NaN. Half precision is computed in
         float32. It cannot be differentiated itself: that raises NotImplementedError.
 
-    Source: Figurnov, Mohamed & Mnih (2018), equation 8 with the CDF as standardization; computed as in the module's docstring.
+    Source: Figurnov, Mohamed & Mnih (2018) with the CDF as standardization; computed as the module says.
     """
-    return _FirstDerivative.apply(_gamma_sample_grad, a, z)
+    return elementwise(_gamma_sample_grad, _VALUES_ONLY, a, z)
 
 
 def log_gamma_sample_grad(a: Tensor, log_z: Tensor) -> Tensor:
@@ -68,47 +67,21 @@ def log_gamma_sample_grad(a: Tensor, log_z: Tensor) -> Tensor:
         The derivative, positive; 0 at log z = ∞, infinite at −∞; NaN for a ≤ 0 and NaN. Half precision is computed in float32.
         It cannot be differentiated itself: that raises NotImplementedError.
     """
-    return _FirstDerivative.apply(_log_gamma_sample_grad, a, log_z)
+    return elementwise(_log_gamma_sample_grad, _VALUES_ONLY, a, log_z)
 
 
-class _FirstDerivative(torch.autograd.Function):
-    """A derivative whose own derivative is refused, since the fits are of values only."""
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(function: SampleGrad, a: Tensor, z: Tensor) -> Tensor:
-        return function(a, z)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        pass
-
-    @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> None:
-        raise NotImplementedError("second derivatives of Gamma samples with respect to the shape are not implemented")
+_VALUES_ONLY = (not_implemented("the derivative of a Gamma sample"),) * 2
 
 
 def _gamma_sample_grad(a: Tensor, z: Tensor) -> Tensor:
-    a, z, dtype = _promote(a, z)
     grad = z * _log_sample_grad(a, z, z.log())
     grad = torch.where((z == 0) & (a > 0), 0.0, grad)
-    return torch.where((z == math.inf) & (a > 0), math.inf, grad).to(dtype)
+    return torch.where((z == math.inf) & (a > 0), math.inf, grad)
 
 
 def _log_gamma_sample_grad(a: Tensor, log_z: Tensor) -> Tensor:
-    a, log_z, dtype = _promote(a, log_z)
     grad = _log_sample_grad(a, log_z.exp(), log_z)
-    return torch.where((log_z == -math.inf) & (a > 0), math.inf, grad).to(dtype)
-
-
-def _promote(a: Tensor, z: Tensor) -> tuple[Tensor, Tensor, torch.dtype]:
-    """Both in the dtype to compute in, and the dtype of the result."""
-    result = torch.promote_types(a.dtype, z.dtype)
-    if not result.is_floating_point:
-        result = torch.get_default_dtype()
-    work = torch.promote_types(result, torch.float32)
-    return a.to(work), z.to(work), result
+    return torch.where((log_z == -math.inf) & (a > 0), math.inf, grad)
 
 
 def _log_sample_grad(a: Tensor, z: Tensor, log_z: Tensor) -> Tensor:
