@@ -127,6 +127,7 @@ def serve(name: str, num_words: int, distinct_words: int, threads: int, channel:
         channel.send((time.perf_counter() - start) / STEPS_A_TURN * 1e3)
         # as the training loop does, and for all variants alike: no scanning of modules that never become garbage
         gc.freeze()
+    gc.unfreeze()
 
 
 def measure(num_words: int, distinct_words: int, threads: int, turns: int) -> dict[str, float]:
