@@ -11,6 +11,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import ScalarFormatter
 from numpy.typing import NDArray
 
 
@@ -30,6 +31,8 @@ def learning_curve(path: Path, rows: Sequence[dict[str, Any]], metric: str, refe
         axes.axhline(reference[1], color="gray", linestyle="--", label=f"{reference[0]}: {reference[1]:g}")
         axes.legend()
     axes.set(xlabel="step", ylabel=metric.replace("_", " "), yscale="log")
+    for which in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+        which(ScalarFormatter())
     return _save(figure, path)
 
 
