@@ -67,44 +67,57 @@ def implicit_sample(value: Tensor, sample_grad: SampleGrad, parameter: Tensor) -
     return function.apply(value.detach(), sample_grad, parameter)
 
 
-def reparameterize(value: Tensor, standardization: Callable[[Tensor], Tensor]) -> Tensor:
-    """A sample that carries the implicit gradient of any univariate standardization function, by automatic differentiation.
+def reparameterize(value: Tensor, standardization: Callable[[Tensor], Tensor], event_dim: int = 0) -> Tensor:
+    """A sample that carries the implicit gradient of any standardization function, by automatic differentiation.
 
     Args:
         value: the sample z, of any shape; its own gradient history is dropped.
-        standardization: maps z to ε = S_φ(z) elementwise, of the same shape: a cumulative distribution function, or any
-            strictly monotone function of one whose ε is free of φ. The parameters φ are in its closure and receive the
-            gradient; it must be differentiable in z and in φ.
+        standardization: maps z to ε = S_φ(z), of the same shape. Its parameters φ are in its closure and receive the
+            gradient; it must be differentiable in z and in φ. With ``event_dim=0`` it works elementwise: a cumulative
+            distribution function, or any strictly monotone function of one whose ε is free of φ. With ``event_dim=1`` each
+            vector along the last dimension is one sample, and ε_i depends on z_1..z_i alone: the distributional transform,
+            ε_i = F(z_i | z_1..z_{i−1}).
+        event_dim: 0 for scalars and factorised distributions, 1 for vectors with a lower-triangular Jacobian.
 
     Returns:
-        ``value``, with dz/dφ = −(∂S/∂φ)/(∂S/∂z) attached; differentiating a second time raises NotImplementedError.
+        ``value``, with ∇φ z = −(∇z S)⁻¹ ∇φ S attached; differentiating a second time raises NotImplementedError.
 
     Raises:
-        ValueError: ``standardization`` changes the shape.
+        ValueError: ``standardization`` changes the shape, or ``event_dim`` is neither 0 nor 1.
 
-    Source: Figurnov, Mohamed & Mnih (2018).
+    Source: Figurnov, Mohamed & Mnih (2018); for vectors, Rosenblatt (1952).
     """
+    if event_dim not in (0, 1):
+        raise ValueError(f"event_dim must be 0 (scalars) or 1 (vectors), not {event_dim}")
     with torch.enable_grad():
         point = value.detach().requires_grad_()
         noise = standardization(point)
         if noise.shape != value.shape:
             raise ValueError(f"standardization must keep the shape {tuple(value.shape)}, but returned {tuple(noise.shape)}")
-        (slope,) = torch.autograd.grad(noise.sum(), point, retain_graph=True)
-    return _FirstOrder.apply(value.detach(), noise, slope)
+        # a component at a time, each is the sum over independent samples: one row of every Jacobian
+        components = noise.unbind(-1) if event_dim else (noise,)
+        rows = [torch.autograd.grad(component.sum(), point, retain_graph=True)[0] for component in components]
+    jacobian = torch.stack(rows, -2) if event_dim else rows[0]
+    return _FirstOrder.apply(value.detach(), noise, jacobian, event_dim)
 
 
 class _FirstOrder(torch.autograd.Function):
-    """Identity on ``value``; the gradient reaches φ through ``noise`` as −grad/slope, once."""
+    """Identity on ``value``; the gradient reaches φ through ``noise``, times the inverse of the Jacobian, once."""
 
     @staticmethod
-    def forward(ctx: Any, value: Tensor, noise: Tensor, slope: Tensor) -> Tensor:
-        ctx.save_for_backward(noise, slope)
+    def forward(ctx: Any, value: Tensor, noise: Tensor, jacobian: Tensor, event_dim: int) -> Tensor:
+        ctx.save_for_backward(noise, jacobian)
+        ctx.event_dim = event_dim
         return value.clone()
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor, None]:
-        noise, slope = ctx.saved_tensors
-        return None, _NotTwice.apply(-grad / slope, noise), None
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[None, Tensor, None, None]:
+        (grad,), (noise, jacobian) = grad_outputs, ctx.saved_tensors
+        if ctx.event_dim:
+            solution = torch.linalg.solve_triangular(jacobian.mT, grad.unsqueeze(-1), upper=True).squeeze(-1)
+        else:
+            solution = grad / jacobian
+        return None, _NotTwice.apply(-solution, noise), None, None
 
 
 class _NotTwice(torch.autograd.Function):
@@ -115,5 +128,5 @@ class _NotTwice(torch.autograd.Function):
         return grad.clone()
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[None, None]:
-        raise NotImplementedError("reparameterize gives first derivatives only: its slope ∂S/∂z is held constant")
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[None, None]:
+        raise NotImplementedError("reparameterize gives first derivatives only: its Jacobian ∂S/∂z is held constant")

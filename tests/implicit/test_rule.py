@@ -17,9 +17,28 @@ def test_normal_by_its_cdf_equals_the_explicit_reparameterization():
     torch.testing.assert_close(grads, (weight.sum(0), (weight * noise).sum(0)), rtol=1e-9, atol=1e-9)
 
 
+def test_vectors_by_the_distributional_transform_equal_the_explicit_reparameterization():
+    loc = torch.randn(3, dtype=torch.float64, requires_grad=True)
+    scale_tril = (torch.randn(3, 3, dtype=torch.float64).tril() + 3 * torch.eye(3, dtype=torch.float64)).requires_grad_()
+    noise, weight = torch.randn(2, 100, 3, dtype=torch.float64)
+    explicit = loc + noise @ scale_tril.mT
+
+    def standardization(z: torch.Tensor) -> torch.Tensor:
+        # F(z_i | z_1..z_{i-1}): the conditional of a normal vector is normal, standardized by its Cholesky factor
+        return torch.special.ndtr(torch.linalg.solve_triangular(scale_tril, (z - loc).mT, upper=False).mT)
+
+    sample = reparameterize(explicit, standardization, event_dim=1)
+    assert torch.equal(sample, explicit)
+    grads, expected = (torch.autograd.grad((weight * z).sum(), (loc, scale_tril)) for z in (sample, explicit))
+    torch.testing.assert_close(grads[0], expected[0])
+    torch.testing.assert_close(grads[1].tril(), expected[1].tril())
+
+
 def test_standardization_must_keep_the_shape():
     with pytest.raises(ValueError, match=r"keep the shape \(3,\)"):
         reparameterize(torch.ones(3), lambda z: z.sum())
+    with pytest.raises(ValueError, match="event_dim must be 0"):
+        reparameterize(torch.ones(3), lambda z: z, event_dim=2)
 
 
 def test_second_derivatives_of_a_generic_standardization_raise():
