@@ -14,7 +14,7 @@ from irg_experiments.config import GROUPS, check_choices, choices, description
 from irg_experiments.errors import UserError
 
 RUN = [sys.executable, "-c", "from irg_experiments.cli import run; run()"]
-SMOKE = ["experiment=lda", "budget=smoke", "compile=off"]
+SMOKE = ["experiment=lda", "budget=smoke", "compile=off", "threads=1"]
 
 
 def irg_run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:

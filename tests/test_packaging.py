@@ -18,7 +18,7 @@ def test_the_wheel_runs_an_experiment_in_an_empty_folder(tmp_path: Path):
     subprocess.run(install, check=True, capture_output=True, timeout=120)
     code = "import irg_experiments.cli as cli; print(cli.__file__); cli.run()"
     result = subprocess.run(
-        [sys.executable, "-c", code, "budget=smoke", "compile=off"],
+        [sys.executable, "-c", code, "budget=smoke", "compile=off", "threads=1"],
         cwd=empty,
         env={**os.environ, "PYTHONPATH": str(site)},
         capture_output=True,

@@ -17,7 +17,7 @@ Compose = Callable[..., DictConfig]
 
 
 def run(compose: Compose, tmp_path: Path, *overrides: str) -> str:
-    arguments = ["budget=smoke", "compile=off", f"output={tmp_path}", *overrides]
+    arguments = ["budget=smoke", "compile=off", "threads=1", f"output={tmp_path}", *overrides]
     directory = run_experiment(compose(*arguments), arguments)
     return json.loads((directory / "record.json").read_text())["status"]
 

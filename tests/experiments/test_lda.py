@@ -11,7 +11,7 @@ from irg_experiments.experiments import run_experiment
 from irg_experiments.experiments.lda import match_topics
 
 Compose = Callable[..., DictConfig]
-SMOKE = ("experiment=lda", "budget=smoke", "compile=off")
+SMOKE = ("experiment=lda", "budget=smoke", "compile=off", "threads=1")
 
 
 def run(compose: Compose, tmp_path: Path, *overrides: str) -> Path:
@@ -26,7 +26,7 @@ def test_a_run_leaves_its_record_and_pictures(compose: Compose, tmp_path: Path, 
     assert record["error"] is None
     assert {"test_perplexity", "test_perplexity_corpus", "test_elbo", "test_kl"} <= record["metrics"].keys()
     assert 20 < record["metrics"]["test_perplexity"] < 30
-    assert record["command"] == "irg-run experiment=lda budget=smoke compile=off"
+    assert record["command"] == "irg-run experiment=lda budget=smoke compile=off threads=1"
     assert record["config"]["training"]["steps"] == 60
     assert record["config"]["data"]["root"] == "${oc.env:IRG_DATA,data}"
     assert str(tmp_path) not in (directory / "config.yaml").read_text().replace(f"output: {tmp_path}", "")
