@@ -49,10 +49,8 @@ def run_experiment(config: DictConfig, overrides: Sequence[str]) -> Path:
     """
     resolved = resolve(config)
     directory = run_directory(resolved)
-    done = read_record(directory)
-    if resolved["rerun"]:
-        shutil.rmtree(directory, ignore_errors=True)
-    elif done is not None and done["status"] == "done":
+    earlier = read_record(directory)
+    if not resolved["rerun"] and earlier is not None and earlier["status"] == "done":
         log.info("%s is done already; rerun=true runs it once more.", directory)
         return directory
     if resolved["threads"] is not None:
@@ -60,6 +58,8 @@ def run_experiment(config: DictConfig, overrides: Sequence[str]) -> Path:
     device = resolve_device(resolved["device"])
     torch.manual_seed(resolved["seed"])
     experiment = EXPERIMENTS[resolved["experiment"]](OmegaConf.create(resolved), device)
+    if resolved["rerun"]:  # only now, when everything that could refuse to run has been set up
+        shutil.rmtree(directory, ignore_errors=True)
     _run_recorded(experiment, directory, new_record(portable(resolved, config), command(overrides), str(device)))
     return directory
 
