@@ -36,6 +36,15 @@ def test_gamma_draws_follow_the_distribution(shape: float):
         assert scipy.stats.kstest(draws.numpy(), scipy.stats.gamma(shape, scale=0.5).cdf).pvalue > 1e-6
 
 
+def test_gamma_cdf_equals_scipy_and_differentiates_in_its_parameters():
+    concentration = torch.tensor([0.1, 1.0, 25.0], dtype=torch.float64, requires_grad=True)
+    rate = torch.tensor([3.0, 1.0, 0.5], dtype=torch.float64, requires_grad=True)
+    value = torch.tensor([0.01, 2.0, 50.0], dtype=torch.float64, requires_grad=True)
+    expected = scipy.stats.gamma(concentration.detach(), scale=1 / rate.detach()).cdf(value.detach())
+    torch.testing.assert_close(Gamma(concentration, rate).cdf(value).detach(), torch.tensor(expected), rtol=1e-12, atol=1e-13)
+    assert torch.autograd.gradcheck(lambda a, r, x: Gamma(a, r).cdf(x), (concentration, rate, value), eps=1e-7)
+
+
 @pytest.mark.parametrize(("a", "b"), [(0.1, 0.1), (0.5, 2.0), (3.0, 1.0), (50.0, 30.0)])
 def test_beta_draws_follow_the_distribution(a: float, b: float):
     draws = Beta(torch.full((DRAWS,), a, dtype=torch.float64), torch.tensor(b, dtype=torch.float64)).sample()

@@ -7,6 +7,7 @@ from torch.types import _size
 from irg_experiments.implicit.rule import implicit_sample
 from irg_experiments.implicit.sampling import standard_gamma
 from irg_experiments.implicit.special.gamma import gamma_sample_grad, log_gamma_sample_grad
+from irg_experiments.implicit.special.gammainc import gammainc
 
 
 def log_gamma_rsample(concentration: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -35,3 +36,9 @@ class Gamma(torch.distributions.Gamma):
         value, _ = standard_gamma(concentration, generator)
         sample = implicit_sample(value, gamma_sample_grad, concentration) / self.rate
         return sample.clamp(min=torch.finfo(sample.dtype).tiny)
+
+    def cdf(self, value: Tensor) -> Tensor:
+        """P(concentration, rate · value) of ``special.gammainc``, differentiable in value, concentration and rate."""
+        if self._validate_args:
+            self._validate_sample(value)
+        return gammainc(self.concentration, self.rate * value)

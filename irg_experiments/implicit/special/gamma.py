@@ -31,6 +31,7 @@ import math
 import torch
 from torch import Tensor
 
+from irg_experiments.implicit.special._arithmetic import horner, reciprocals
 from irg_experiments.implicit.special._elementwise import elementwise, not_implemented
 from irg_experiments.implicit.special._gamma_coefficients import GAMMA_FITS, GammaFit
 
@@ -101,7 +102,7 @@ def _log_sample_grad(a: Tensor, z: Tensor, log_z: Tensor) -> Tensor:
     leading = torch.where(z > 0, leading, 0.0)  # the limit of u ln u
     raised = leading + _smooth_part(k, u, v) / s
 
-    lowered = _lower_the_shape(k, a, z, raised, _horner(k.psi, v), log_u)
+    lowered = _lower_the_shape(k, a, z, raised, horner(k.psi, v), log_u)
     grad = torch.where(right, raised, lowered) / torch.where(right, z, a)
     grad = torch.where(z == math.inf, 0.0, grad)
     return torch.where((a > 0) & (z >= 0), grad, math.nan)
@@ -110,32 +111,15 @@ def _log_sample_grad(a: Tensor, z: Tensor, log_z: Tensor) -> Tensor:
 def _smooth_part(k: GammaFit, u: Tensor, v: Tensor) -> Tensor:
     """R. Its polynomials in v are independent of each other, which keeps the processor busy."""
     x = 1 / (1 + u.sqrt()) - 0.5
-    total = x * _horner(k.r[-1], v)
+    total = x * horner(k.r[-1], v)
     for row in reversed(k.r[1:-1]):
-        total = (total + _horner(row, v)) * x
-    return total + _horner(k.r[0], v)
+        total = (total + horner(row, v)) * x
+    return total + horner(k.r[0], v)
 
 
-def _lower_the_shape(k: GammaFit, a: Tensor, z: Tensor, d: Tensor, psi: Tensor | float, log_u: Tensor) -> Tensor:
+def _lower_the_shape(k: GammaFit, a: Tensor, z: Tensor, d: Tensor, psi: Tensor, log_u: Tensor) -> Tensor:
     """a D(a, z)/z from d = D(a + steps, z); psi starts as ψ(a + steps) − ln(s + C), so that psi − log_u is ψ(…) − ln z."""
-    for reciprocal in reversed(_reciprocals(a, k.steps - 1)):
+    for reciprocal in reversed(reciprocals(a, k.steps - 1)):
         d = z * reciprocal * (d + (psi - log_u))
         psi = psi - reciprocal
     return d + (psi - log_u)
-
-
-def _reciprocals(a: Tensor, count: int) -> list[Tensor]:
-    """1/(a + 1), …, 1/(a + count) for odd count; after the first, which is the largest, at one division for two of them."""
-    reciprocals = [1 / (a + 1)]
-    for n in range(2, count, 2):
-        first, second = a + n, a + (n + 1)
-        both = 1 / (first * second)
-        reciprocals += [second * both, first * both]
-    return reciprocals
-
-
-def _horner(coefficients: tuple[float, ...], x: Tensor) -> Tensor | float:
-    total: Tensor | float = coefficients[-1]
-    for value in reversed(coefficients[:-1]):
-        total = total * x + value
-    return total

@@ -1,0 +1,285 @@
+"""Fits the polynomials of gammainc.py; prints the tables of _gammainc_coefficients.py.
+
+The main one, in the notation of the module docstring of gammainc.py, is
+
+    G(q, e) = F(s, x) sqrt(s + C) / (x^s e^-x / Gamma(s)) / p,
+
+with F = Q on the right (e > 0) and F = P on the left (e < 0).  The data are computed
+in extended precision (80 bits): on the right by the continued fraction
+
+    Q = x^s e^-x / Gamma(s) / (x + 1 - s - 1 (1 - s) / (x + 3 - s - 2 (2 - s) / ...))
+
+(DLMF 8.9.2 in its contracted form), on the left by the series sum x^n / (s)_(n+1) of
+positive terms.  The fit is by weighted least squares in a Chebyshev product basis, re-weighted towards
+the minimax fit, and solved in double precision with the residual refined in extended
+precision.  The weights make the residual the absolute error of the smaller of P and
+Q, but no less than a fixed share of it, so that small values are accurate relatively.
+
+The others are interpolated at Chebyshev nodes: Stirling's correction
+
+    mu(a) = ln Gamma(a + 1) - (a + 1/2) ln a + a - ln(2 pi)/2
+
+in powers of 1/(a + B), and (atanh(r)/r - 1)/r^2 in powers of r^2.
+
+Usage: OMP_NUM_THREADS=1 python -m tests.fits.gammainc [float32] [float64]; other thread counts change the last digits.
+"""
+
+import sys
+
+import mpmath as mp
+import numpy as np
+from numpy.polynomial import chebyshev
+from scipy.special import gammainc, gammaincc, gammainccinv, gammaincinv
+
+# Steps of recurrence (even), boundary x = max(a, edge), constants C and b of p = b / (b + t),
+# share: the value of F below which the relative error counts, rows: the number of
+# powers of q that go with each power of e; the other fits: smallest shape of Stirling's formula,
+# B and number of terms, largest |r| of the series of the logarithm and its terms.
+SETTINGS = {
+    "float32": {
+        "steps": 4,
+        "edge": 2.0,
+        "c": 0.5,
+        "scale": 2.0,
+        "share": 1e-4,
+        "rows": [13, 12, 11, 10, 9, 8, 7, 6, 5, 4],
+        "large": 1.0,
+        "b": 0.75,
+        "stirling_terms": 8,
+        "near": 0.2,
+        "log_terms": 4,
+    },
+    "float64": {
+        "steps": 6,
+        "edge": 2.0,
+        "c": 0.5,
+        "scale": 2.0,
+        "share": 1e-3,
+        "rows": [28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8],
+        "large": 2.0,
+        "b": 0.75,
+        "stirling_terms": 16,
+        "near": 0.2,
+        "log_terms": 9,
+    },
+}
+TINY = 1e-250  # values below are not fitted
+LONG = np.longdouble
+mp.mp.dps = 60
+
+
+def fraction(a, x, count=3000):
+    """Q(a, x) / (x^a e^-x / Gamma(a)) for x >= a."""
+    total = x + (2 * count + 1) - a
+    for k in range(count, 0, -1):
+        total = x + (2 * k - 1) - a - k * (k - a) / total
+    return 1 / total
+
+
+def series(a, x):
+    """P(a, x) / (x^a e^-x / Gamma(a)) for x <= a + a little."""
+    term = 1 / a
+    total, n = term.copy(), 0
+    while (term > 1e-21 * total).any():
+        n += 1
+        term = term * x / (a + n)
+        total += term
+    return total
+
+
+def nodes(low, high, count):
+    k = np.arange(count)
+    return low + (high - low) * (1 - np.cos(np.pi * (k + 0.5) / count)) / 2
+
+
+def shapes(edge):
+    """Shapes for every part of the range of e, and those at the corner of the two regions."""
+    a = (1 / nodes(0.0, 1.0, 72) - 1) ** 2
+    corner = [edge - 0.15, edge - 0.05, edge - 0.015, edge, edge + 0.015, edge + 0.05]
+    return [1e-8, *(float(t) for t in a if 1e-5 < t < 3e4), *corner, 1e5]
+
+
+def points(edge, count=48):
+    """Arrays of a, x and of whether x is right of the boundary."""
+    rows = []
+    for a in shapes(edge):
+        boundary, width = max(a, edge), np.sqrt(a + 1)
+        top = gammainccinv(max(a, 1e-3), TINY)
+        low = gammaincinv(a, TINY) if a > 1 else 0.0
+        for right, far in ((1.0, top), (0.0, low)):
+            t = np.expm1(nodes(0.0, np.log1p(abs(far - boundary) / width), count))
+            x = boundary + (2 * right - 1) * width * t
+            rows += [(a, max(float(z), 0.0), right) for z in x]
+    a, x, right = np.array(rows).T
+    return a, x, right > 0
+
+
+def data(steps, edge, c, scale, share, **_):
+    """p, e, G and the weights."""
+    a, x, right = points(edge)
+    with np.errstate(all="ignore"):
+        value = np.where(right, gammaincc(a, x), gammainc(a, x))
+        raised = gammainc(a + steps, x) / value
+        part = np.where(right, 1.0, np.minimum(np.nan_to_num(raised, nan=1.0), 1.0))
+    s = np.where(right, a, a.astype(LONG) + steps)
+    z = x.astype(LONG)
+    root, sign = np.sqrt(s + c), np.where(right, 1, -1)
+    p, e = 1 / (1 + sign * (z - s) / root / scale), sign / root
+    g = np.empty(len(s), LONG)
+    g[right] = fraction(s[right], z[right])
+    g[~right] = series(s[~right], z[~right])
+    g *= root / p
+    used = value > TINY
+    # on the left Q = 1 - P, and is small where a is
+    other = np.where(right, 1.0, np.maximum(gammaincc(a, x), 1e-5))
+    weight = part * np.maximum(value, share) * np.maximum(1.0, share / other) / g
+    return p[used], e[used], g[used], weight[used]
+
+
+def ends(steps, c):
+    return -1 / np.sqrt(steps + c), 1 / np.sqrt(c)
+
+
+def fit(p, e, g, weight, rows, steps, c, rounds=12, **_):
+    """Chebyshev coefficients and the largest weighted residual."""
+    low, high = ends(steps, c)
+    tp = chebyshev.chebvander(2 * p - 1, max(rows) - 1)
+    te = chebyshev.chebvander((2 * e - low - high) / (high - low), len(rows) - 1)
+    powers = [(i, j) for j, n in enumerate(rows) for i in range(n)]
+    basis = np.stack([tp[:, i] * te[:, j] for i, j in powers], 1) * weight[:, None]
+    target, emphasis, best = g * weight, np.ones(len(g)), (np.inf, None)
+    for _ in range(rounds):
+        u, sizes, v = np.linalg.svd((basis * emphasis[:, None]).astype(float), full_matrices=False)
+        solution = np.zeros(basis.shape[1], LONG)
+        for _ in range(2):
+            rest = ((target - basis @ solution) * emphasis).astype(float)
+            solution = solution + v.T @ (u.T @ rest / np.maximum(sizes, sizes[0] * 1e-17))
+        error = np.abs(basis @ solution - target).astype(float)
+        if error.max() < best[0]:
+            best = error.max(), solution
+        emphasis *= np.sqrt(error / error.max() + 1e-3)
+        emphasis /= emphasis.max()
+    return best[1], best[0]
+
+
+def monomials(solution, rows, steps, c, **_):
+    """From T_i(2q) T_j to powers of q = p - 1/2 and of e - centre: [power of e][power of q]."""
+    low, high = ends(steps, c)
+    out = [[mp.mpf(0)] * rows[0] for _ in rows]
+    solution = iter(solution)
+    for j, n in enumerate(rows):
+        pe = chebyshev_powers(j, 2 / (mp.mpf(high) - mp.mpf(low)))
+        for i in range(n):
+            value = next(solution)
+            rounded = float(value)
+            value = mp.mpf(rounded) + mp.mpf(float(value - LONG(rounded)))
+            pq = chebyshev_powers(i, 2)
+            for jj, f in enumerate(pe):
+                for ii, h in enumerate(pq):
+                    out[jj][ii] += value * f * h
+    return [row[:n] for row, n in zip(out, rows, strict=True)]
+
+
+def chebyshev_powers(n, scale):
+    """Powers of t in T_n(scale t)."""
+    before, now = [mp.mpf(1)], [mp.mpf(0), mp.mpf(scale)]
+    if n == 0:
+        return before
+    for _ in range(n - 1):
+        after = [mp.mpf(0)] + [2 * scale * f for f in now]
+        for k, f in enumerate(before):
+            after[k] -= f
+        before, now = now, after
+    return now
+
+
+def interpolate(f, high, count):
+    """Powers of t in the interpolant of f at Chebyshev nodes of (0, high)."""
+    half = mp.mpf(high) / 2
+    t = [half + half * mp.cospi((k + mp.mpf(1) / 2) / count) for k in range(count)]
+    powers = mp.matrix([[v**k for k in range(count)] for v in t])
+    found = list(mp.lu_solve(powers, mp.matrix([f(v) for v in t])))
+    check = [high * mp.mpf(k) / 200 for k in range(1, 201)]
+    return found, max(abs(mp.polyval(found[::-1], v) - f(v)) for v in check)
+
+
+def stirling(large, b, stirling_terms, **_):
+    def mu(v):
+        a = 1 / v - b
+        return mp.loggamma(a + 1) - (a + 0.5) * mp.log(a) + a - mp.log(2 * mp.pi) / 2
+
+    return interpolate(mu, 1 / (mp.mpf(large) + b), stirling_terms)
+
+
+def logarithm(near, log_terms, **_):
+    return interpolate(lambda t: (mp.atanh(mp.sqrt(t)) / mp.sqrt(t) - 1) / t, mp.mpf(near) ** 2, log_terms)
+
+
+def numbers(values, indent, digits):
+    """Lines of at most 120 columns with the values of a tuple."""
+    lines = [""]
+    for value in values:
+        text = f"{float(mp.nstr(value, digits))!r},"
+        if len(lines[-1]) + len(text) + 1 > 120 - indent:
+            lines.append("")
+        lines[-1] += f" {text}" if lines[-1] else text
+    return [" " * indent + line for line in lines]
+
+
+def block(name, setting):
+    """The source text of the constants of one precision."""
+    solution, error = fit(*data(**setting), **setting)
+    correction, of_correction = stirling(**setting)
+    log, of_log = logarithm(**setting)
+    errors = f"{error:.1e} in G, {float(of_correction):.1e} in mu, {float(of_log):.1e} in the logarithm"
+    print(f"{name}: {sum(setting['rows'])} terms; errors {errors}", file=sys.stderr)
+    digits = 9 if name == "float32" else 17
+    low, high = ends(setting["steps"], setting["c"])
+    keys = ("steps", "edge", "c", "scale", "large", "b", "near")
+    lines = [f"_{name.upper()} = GammaincFit(", *(f"    {key}={setting[key]}," for key in keys)]
+    lines += [f"    centre={float((low + high) / 2)!r},"]
+    lines += ["    stirling=(", *numbers(correction, 8, digits), "    ),"]
+    lines += ["    log=(", *numbers(log, 8, digits), "    ),", "    g=("]
+    coefficients = monomials(solution, **setting)
+    for i in range(setting["rows"][0]):
+        column = [row[i] for row in coefficients if i < len(row)]
+        lines += ["        (", *numbers(column, 12, digits), "        ),"]
+    return "\n".join([*lines, "    ),", ")"])
+
+
+HEAD = '''"""Coefficients of the fits in ``gammainc.py``, whose docstring defines them; see ``tests/fits``."""
+
+from typing import NamedTuple
+
+import torch
+
+
+class GammaincFit(NamedTuple):
+    """The constants of one precision."""
+
+    steps: int  # of the recurrence, left of the boundary
+    edge: float  # the boundary: x = max(a, edge)
+    c: float  # C in e = ±1 / √(s + C)
+    scale: float  # b in p = 1 / (1 + t / b)
+    large: float  # the smallest shape of Stirling's formula
+    b: float  # B in v = 1 / (a + B)
+    near: float  # the largest |r| of the series of the logarithm
+    centre: float  # subtracted from e
+    stirling: tuple[float, ...]  # μ(a), by power of v
+    log: tuple[float, ...]  # (atanh(r)/r − 1)/r², by power of r²
+    g: tuple[tuple[float, ...], ...]  # G, by power of q and then by power of e − centre
+
+
+# fmt: off
+'''
+TAIL = "# fmt: on\n\nGAMMAINC_FITS = {torch.float32: _FLOAT32, torch.float64: _FLOAT64}"
+
+
+def main():
+    """Prints the constants of the precisions named on the command line, or the whole file."""
+    blocks = "\n\n".join(block(name, SETTINGS[name]) for name in sys.argv[1:] or SETTINGS)
+    print(blocks if sys.argv[1:] else f"{HEAD}{blocks}\n{TAIL}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""Every special function: values against SciPy, derivatives against differences, and torch's transformations."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import scipy.special
+import torch
+from torch import Tensor
+
+from irg_experiments.implicit import special
+
+
+class Example(NamedTuple):
+    """A function, its reference, and arguments that cover its domain."""
+
+    function: Callable[..., Tensor]
+    reference: Callable[..., float]
+    arguments: tuple[tuple[float, ...], ...]
+    outside: tuple[tuple[float, ...], ...]
+
+
+SHAPES = (0.1, 0.4, 1.0, 3.0, 25.0, 1000.0)
+GAMMA_ARGUMENTS = tuple((a, a * ratio) for a in SHAPES for ratio in (0.01, 0.7, 1.0, 1.1, 3.0))
+GAMMA_OUTSIDE = ((-1.0, 1.0), (1.0, -1.0), (float("nan"), 1.0))
+EXAMPLES = {
+    "gammainc": Example(special.gammainc, scipy.special.gammainc, GAMMA_ARGUMENTS, GAMMA_OUTSIDE),
+    "gammaincc": Example(special.gammaincc, scipy.special.gammaincc, GAMMA_ARGUMENTS, GAMMA_OUTSIDE),
+}
+every_function = pytest.mark.parametrize("name", EXAMPLES)
+
+
+def columns(rows: tuple[tuple[float, ...], ...]) -> list[Tensor]:
+    return list(torch.tensor(rows, dtype=torch.float64).T)
+
+
+@every_function
+def test_values(name: str):
+    function, reference, rows, _ = EXAMPLES[name]
+    expected = torch.tensor([reference(*row) for row in rows], dtype=torch.float64)
+    torch.testing.assert_close(function(*columns(rows)), expected, rtol=1e-12, atol=1e-13)
+    single = function(*(column.float() for column in columns(rows)))
+    assert single.dtype == torch.float32
+    torch.testing.assert_close(single.double(), expected, rtol=0, atol=1e-5)
+
+
+@every_function
+def test_outside_the_domain(name: str):
+    function, _, _, outside = EXAMPLES[name]
+    assert function(*columns(outside)).isnan().all()
+
+
+@every_function
+def test_derivatives_in_every_argument(name: str):
+    function, _, rows, _ = EXAMPLES[name]
+    arguments = [column.requires_grad_() for column in columns(rows)]
+    assert torch.autograd.gradcheck(function, arguments, eps=1e-7, atol=1e-6, rtol=1e-5, check_forward_ad=True)
+
+
+@every_function
+def test_transformations_and_broadcasting(name: str):
+    function, _, rows, _ = EXAMPLES[name]
+    arguments = columns(rows)
+    expected = function(*arguments)
+    torch.testing.assert_close(torch.func.vmap(function)(*arguments), expected)
+    assert function(arguments[0][:, None], *arguments[1:]).shape == (len(rows), len(rows))
+    half = function(*(argument.to(torch.bfloat16) for argument in arguments))
+    assert half.dtype == torch.bfloat16
+
+
+@pytest.mark.compiler
+@every_function
+def test_under_compile(name: str):
+    function, _, rows, _ = EXAMPLES[name]
+    arguments = [column.float() for column in columns(rows)]
+    torch.testing.assert_close(torch.compile(function, fullgraph=True)(*arguments), function(*arguments))
+
+
+def test_second_derivatives_of_gammainc_are_right_in_x_and_refused_in_a():
+    a, x = columns(GAMMA_ARGUMENTS[5:20])
+    assert torch.autograd.gradgradcheck(lambda x: special.gammainc(a, x), x.requires_grad_(), eps=1e-7, atol=1e-5)
+    a.requires_grad_()
+    (grad,) = torch.autograd.grad(special.gammainc(a, x).sum(), a, create_graph=True)
+    with pytest.raises(NotImplementedError, match="cannot be differentiated"):
+        torch.autograd.grad(grad.sum(), a)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_gammainc_against_mpmath(dtype: torch.dtype):
+    truth = json.loads((Path(__file__).parents[1] / "truth" / "gammainc.json").read_text())
+    a, x, p, q = torch.tensor([[float(value) for value in row] for row in truth], dtype=torch.float64).T
+    absolute = {torch.float32: 4e-7, torch.float64: 1e-13}[dtype]
+    for function, expected in ((special.gammainc, p), (special.gammaincc, q)):
+        value = function(a.to(dtype), x.to(dtype)).double()
+        assert (value - expected).abs().max() < absolute
+        if dtype == torch.float64:
+            small = (expected > 1e-250) & (expected < 0.1) & (a >= 1e-3)
+            assert ((value - expected).abs() / expected)[small].max() < 1e-11
