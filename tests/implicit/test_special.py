@@ -25,7 +25,13 @@ class Example(NamedTuple):
 SHAPES = (0.1, 0.4, 1.0, 3.0, 25.0, 1000.0)
 GAMMA_ARGUMENTS = tuple((a, a * ratio) for a in SHAPES for ratio in (0.01, 0.7, 1.0, 1.1, 3.0))
 GAMMA_OUTSIDE = ((-1.0, 1.0), (1.0, -1.0), (float("nan"), 1.0))
+BETA_ARGUMENTS = tuple((a, b, x) for a in (0.2, 1.0, 30.0) for b in (0.5, 2.0, 200.0) for x in (0.01, 0.3, 0.5, 0.9))
+BETA_OUTSIDE = ((-1.0, 1.0, 0.5), (1.0, 0.0, 0.5), (1.0, 1.0, 1.5), (1.0, 1.0, float("nan")))
+STUDENT_ARGUMENTS = tuple((df, t) for df in (0.3, 1.0, 4.5, 30.0, 2000.0) for t in (-20.0, -1.5, -0.1, 0.5, 3.0))
+STUDENT_OUTSIDE = ((-1.0, 1.0), (0.0, 1.0), (1.0, float("nan")))
 EXAMPLES = {
+    "betainc": Example(special.betainc, scipy.special.betainc, BETA_ARGUMENTS, BETA_OUTSIDE),
+    "stdtr": Example(special.stdtr, scipy.special.stdtr, STUDENT_ARGUMENTS, STUDENT_OUTSIDE),
     "gammainc": Example(special.gammainc, scipy.special.gammainc, GAMMA_ARGUMENTS, GAMMA_OUTSIDE),
     "gammaincc": Example(special.gammaincc, scipy.special.gammaincc, GAMMA_ARGUMENTS, GAMMA_OUTSIDE),
 }
@@ -40,7 +46,7 @@ def columns(rows: tuple[tuple[float, ...], ...]) -> list[Tensor]:
 def test_values(name: str):
     function, reference, rows, _ = EXAMPLES[name]
     expected = torch.tensor([reference(*row) for row in rows], dtype=torch.float64)
-    torch.testing.assert_close(function(*columns(rows)), expected, rtol=1e-12, atol=1e-13)
+    torch.testing.assert_close(function(*columns(rows)), expected, rtol=0, atol=1e-13)
     single = function(*(column.float() for column in columns(rows)))
     assert single.dtype == torch.float32
     torch.testing.assert_close(single.double(), expected, rtol=0, atol=1e-5)
@@ -98,3 +104,49 @@ def test_gammainc_against_mpmath(dtype: torch.dtype):
         if dtype == torch.float64:
             small = (expected > 1e-250) & (expected < 0.1) & (a >= 1e-3)
             assert ((value - expected).abs() / expected)[small].max() < 1e-11
+
+
+def truth(name: str) -> list[Tensor]:
+    rows = json.loads((Path(__file__).parents[1] / "truth" / f"{name}.json").read_text())
+    return list(torch.tensor(rows, dtype=torch.float64).T)
+
+
+def worst_relative_error(value: Tensor, expected: Tensor) -> float:
+    return ((value.double() - expected).abs() / expected.abs()).max().item()
+
+
+# dtype, relative error of derivatives, absolute error of distribution functions
+PRECISIONS = [(torch.float32, 1e-6, 1e-6), (torch.float64, 1e-12, 1e-13)]
+
+
+@pytest.mark.parametrize(("dtype", "relative", "absolute"), PRECISIONS)
+def test_beta_against_mpmath(dtype: torch.dtype, relative: float, absolute: float):
+    a, b, z, da, db, cdf = truth("beta")
+    arguments = a.to(dtype), b.to(dtype), z.to(dtype)
+    grads = special.beta_sample_grad(*arguments)
+    # float32 cannot hold the smallest of the derivatives
+    held = torch.minimum(da.abs(), db.abs()) > torch.finfo(dtype).tiny
+    assert worst_relative_error(grads[0][held], da[held]) < relative
+    assert worst_relative_error(grads[1][held], db[held]) < relative
+    assert (special.betainc(*arguments).double() - cdf).abs().max() < absolute
+
+
+@pytest.mark.parametrize(("dtype", "relative", "absolute"), PRECISIONS)
+def test_student_t_against_mpmath(dtype: torch.dtype, relative: float, absolute: float):
+    df, t, dt_ddf, cdf = truth("student_t")
+    assert worst_relative_error(special.student_t_sample_grad(df.to(dtype), t.to(dtype)), dt_ddf) < relative
+    value = special.stdtr(df.to(dtype), t.to(dtype)).double()
+    assert (value - cdf).abs().max() < absolute
+
+
+def test_edges_of_beta_and_student_t():
+    inf, nan = float("inf"), float("nan")
+    da, db = special.beta_sample_grad(
+        torch.tensor([2.0, 2.0, 0.0, 1.0]), torch.tensor(3.0), torch.tensor([0.0, 1.0, 0.5, -0.1])
+    )
+    for grad in (da, db):
+        torch.testing.assert_close(grad, torch.tensor([0.0, 0.0, nan, nan]), equal_nan=True)
+    grad = special.student_t_sample_grad(torch.tensor([inf, 3.0, -1.0]), torch.tensor([1.0, inf, 1.0]))
+    torch.testing.assert_close(grad, torch.tensor([0.0, -inf, nan]), equal_nan=True)
+    with pytest.raises(NotImplementedError, match="cannot be differentiated"):
+        special.student_t_sample_grad(torch.tensor(3.0, requires_grad=True), torch.tensor(1.0)).backward()

@@ -1,0 +1,254 @@
+"""The derivatives of a Beta sample with respect to its shapes at fixed cumulative probability; I_x(a, b) itself.
+
+For Z ~ Beta(a, b) with distribution function I_z(a, b) (DLMF 8.17) and P = zᵃ (1 − z)ᵇ / B(a, b), the density of the
+log odds,
+
+    dz/da = z (1 − z) E,    E = −(∂I/∂a) / P > 0,    dz/db = −z (1 − z) G,    G = (∂I/∂b) / P > 0,
+
+the quantities of Figurnov, Mohamed & Mnih (2018), with the CDF as standardization. By symmetry, DLMF
+8.17.4, it suffices to take z on the lower side, z (b + C) ≤ (1 − z)(a + C), a little below or above the mean; elsewhere
+(a, b, z) stands for (b, a, 1 − z), and E and G change places. The recurrence DLMF 8.17.20, I_z(a, b) = I_z(a + 1, b) +
+P/a, gives
+
+    E(a, b) = z (a + b)/a · E(a + 1, b) + (ψ(a + 1) − ψ(a + b) − ln z) / a,
+    G(a, b) = z (a + b)/a · G(a + 1, b) + (ψ(a + b) − ψ(b) + ln(1 − z)) / a,
+
+positive terms on the lower side, but for a little beyond the mean. It is summed over ``steps`` terms. It holds the
+singularities at small a and at z = 0. At A = a + steps what remains are integrals over the tail, with t below z in
+steps l of the log odds,
+
+    E = ∫ (ψ(A) − ψ(A + b) − ln z + r) e^−Φ dl,    G = ∫ (ψ(A + b) − ψ(b) + ln(1 − z) + s) e^−Φ dl,
+    r = ln(z/t),    s = ln((1 − t)/(1 − z)),    r + s = l,    Φ = A r − b s,
+
+whose exponentials are those of ratios to the density at z. Φ is convex and increasing, and the integrand is as smooth
+as an exponential, a half Gaussian or the left half of an extreme-value density, on the scale of its own length. A
+Gauss–Legendre rule on 0 ≤ l ≤ L, where Φ(L) is about ``cut``, covers all of them; Newton's method for ln Φ finds L.
+Boik & Robison-Cox (1998) differentiate a continued fraction instead; that of DLMF 8.17.22 needs about √max(a, b)
+levels.
+
+Differences of ψ and the Gamma functions of I come from DLMF 5.11.2 and 5.11.1 at arguments raised by ``steps``. The
+number of operations is the same for every element. float32 is computed in float64, with fewer nodes and terms.
+
+Relative error of dz/da and dz/db for a and b between 1e-2 and 1e3 and z between the quantiles 1e-10 and 1 − 1e-10: at
+most 7e-8 in float32, which is the rounding of the result, and 3e-14 in float64. Absolute error of I: 3e-8 and 5e-15.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from irg_experiments.implicit.special._arithmetic import horner
+from irg_experiments.implicit.special._beta_coefficients import BETA_RULES, DIGAMMA_TERMS, STIRLING_TERMS, BetaRule
+from irg_experiments.implicit.special._elementwise import elementwise, not_implemented
+
+# C of the boundary between the two sides
+_SIDE = 0.75
+
+
+def beta_sample_grad(a: Tensor, b: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+    """dz/da and dz/db of a sample z of Beta(a, b) at fixed I_z(a, b), as in the module's docstring.
+
+    Args:
+        a: first shape parameter, a > 0.
+        b: second shape parameter, b > 0.
+        z: the sample, 0 ≤ z ≤ 1; the three are broadcast.
+
+    Returns:
+        The derivatives, positive and negative; 0 at z = 0 and z = 1; NaN for a ≤ 0, b ≤ 0, z outside [0, 1] and NaN. They
+        cannot be differentiated themselves: that raises NotImplementedError.
+    """
+    return elementwise(_sample_grad_a, _VALUES_ONLY, a, b, z), elementwise(_sample_grad_b, _VALUES_ONLY, a, b, z)
+
+
+def betainc(a: Tensor, b: Tensor, x: Tensor) -> Tensor:
+    """I_x(a, b), the distribution function of Beta(a, b) at x, differentiable in a, b and x.
+
+    Args:
+        a: first shape parameter, a > 0.
+        b: second shape parameter, b > 0.
+        x: 0 ≤ x ≤ 1; the three are broadcast.
+
+    Returns:
+        Values in [0, 1], accurate in the absolute sense; NaN for a ≤ 0, b ≤ 0, x outside [0, 1] and NaN. Second derivatives
+        that would differentiate ``beta_sample_grad`` raise NotImplementedError.
+    """
+    return elementwise(_betainc, (_betainc_grad_a, _betainc_grad_b, _beta_density), a, b, x)
+
+
+_VALUES_ONLY = (not_implemented("the derivative of a Beta sample"),) * 3
+
+
+def _betainc_grad_a(a: Tensor, b: Tensor, x: Tensor) -> Tensor:
+    return -_beta_density(a, b, x) * elementwise(_sample_grad_a, _VALUES_ONLY, a, b, x)
+
+
+def _betainc_grad_b(a: Tensor, b: Tensor, x: Tensor) -> Tensor:
+    return -_beta_density(a, b, x) * elementwise(_sample_grad_b, _VALUES_ONLY, a, b, x)
+
+
+def _beta_density(a: Tensor, b: Tensor, x: Tensor) -> Tensor:
+    """x^(a−1) (1−x)^(b−1) / B(a, b)."""
+    log_beta = a.lgamma() + b.lgamma() - (a + b).lgamma()
+    return (torch.special.xlogy(a - 1, x) + torch.special.xlog1py(b - 1, -x) - log_beta).exp()
+
+
+def _sample_grad_a(a: Tensor, b: Tensor, z: Tensor) -> Tensor:
+    return _sample_grads(a, b, z)[0]
+
+
+def _sample_grad_b(a: Tensor, b: Tensor, z: Tensor) -> Tensor:
+    return _sample_grads(a, b, z)[1]
+
+
+def _sample_grads(a: Tensor, b: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+    k, dtype = BETA_RULES[a.dtype], a.dtype
+    a, b, z = a.double(), b.double(), z.double()
+    lower, args = _lower_side(a, b, z, 1 - z, z.log(), (-z).log1p())
+    e, g = _reduced_derivatives(k, *args)
+    scale = z * (1 - z)
+    edge = (z == 0) | (z == 1)
+    valid = _valid(a, b, z)
+    da = torch.where(edge, 0.0, scale * torch.where(lower, e, g))
+    db = torch.where(edge, 0.0, -scale * torch.where(lower, g, e))
+    return torch.where(valid, da, math.nan).to(dtype), torch.where(valid, db, math.nan).to(dtype)
+
+
+def _betainc(a: Tensor, b: Tensor, x: Tensor) -> Tensor:
+    k, dtype = BETA_RULES[a.dtype], a.dtype
+    a, b, x = a.double(), b.double(), x.double()
+    value = betainc_of_both(k, a, b, x, 1 - x, x.log(), (-x).log1p())
+    value = torch.where(x == 0, 0.0, torch.where(x == 1, 1.0, value))
+    return torch.where(_valid(a, b, x), value, math.nan).to(dtype)
+
+
+def betainc_of_both(k: BetaRule, a: Tensor, b: Tensor, x: Tensor, other: Tensor, log_x: Tensor, log_other: Tensor) -> Tensor:
+    """I_x(a, b) inside the domain, from x, 1 − x and their logarithms, which x alone may not tell."""
+    lower, (a, b, x, other, log_x, log_other) = _lower_side(a, b, x, other, log_x, log_other)
+    terms, last, _ = _recurrence(k, a, b, x)
+    _, _, s0 = _tail_integrals(k, a + k.steps, b, x, other)
+    tail = _density(k, a, b, x, other, log_x, log_other) * (torch.stack(terms).sum(0) + last * s0)
+    return torch.where(lower, tail, 1 - tail)
+
+
+def _valid(a: Tensor, b: Tensor, z: Tensor) -> Tensor:
+    return (a > 0) & (b > 0) & (z >= 0) & (z <= 1)
+
+
+def _lower_side(
+    a: Tensor, b: Tensor, x: Tensor, other: Tensor, log_x: Tensor, log_other: Tensor
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Whether x is on the lower side, and the arguments turned so that it is."""
+    lower = x * (b + _SIDE) <= other * (a + _SIDE)
+
+    def turned(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.where(lower, first, second), torch.where(lower, second, first)
+
+    return lower, (*turned(a, b), *turned(x, other), *turned(log_x, log_other))
+
+
+def _reduced_derivatives(
+    k: BetaRule, a: Tensor, b: Tensor, x: Tensor, other: Tensor, log_x: Tensor, log_other: Tensor
+) -> tuple[Tensor, Tensor]:
+    """E and G on the lower side."""
+    terms, last, ratios = _recurrence(k, a, b, x)
+    r_integral, s_integral, s0 = _tail_integrals(k, a + k.steps, b, x, other)
+
+    # for E the brackets come down from the top, for G they go up: so each of them adds up terms of one sign
+    bracket = -_digamma_difference(k, a + k.steps, b) - log_x
+    e = last * (bracket * s0 + r_integral)
+    for n in reversed(range(k.steps)):
+        e = e + terms[n] * (bracket + ratios[n])
+        bracket = bracket - b * ratios[n] / (a + n)
+    bracket = log_other + _digamma_difference(k, b + k.steps, a)
+    for n in range(k.steps):
+        bracket = bracket + a * ratios[n] / (b + n)
+    g = torch.zeros_like(a)
+    for n in range(k.steps):
+        g = g + terms[n] * bracket
+        bracket = bracket + ratios[n]
+    return e, g + last * (bracket * s0 + s_integral)
+
+
+def _recurrence(k: BetaRule, a: Tensor, b: Tensor, x: Tensor) -> tuple[list[Tensor], Tensor, list[Tensor]]:
+    """The factors of the brackets, that of what remains at a + steps, and 1/(a + b + n)."""
+    factor, terms, ratios = torch.ones_like(a), [], []
+    for n in range(k.steps):
+        total = a + b + n
+        terms.append(factor / (a + n))
+        ratios.append(1 / total)
+        factor = terms[-1] * (x * total)
+    return terms, factor, ratios
+
+
+def _tail_integrals(k: BetaRule, a: Tensor, b: Tensor, x: Tensor, other: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """∫ r e^−Φ dl, ∫ s e^−Φ dl and ∫ e^−Φ dl.
+
+    Of r and s the one that may be much smaller than l comes from a logarithm h, and the other one is the rest of l.
+    """
+    half = x < 0.5
+    sign = torch.where(half, -1.0, 1.0).to(x.dtype)
+    small, slope, total = torch.where(half, x, other), torch.where(half, -a, b), a + b
+    length = _tail_length(k, a, b, x, other, small, sign, slope)
+
+    signed, scaled = sign * length, slope * length
+    s0, sl, sh = torch.zeros_like(a), torch.zeros_like(a), torch.zeros_like(a)
+    for node, weight in zip(k.nodes, k.weights, strict=True):
+        h = (small * (signed * node).expm1()).log1p()
+        value = (scaled * node - total * h).exp() * weight
+        s0 = s0 + value
+        sl = sl + value * node
+        sh = sh + value * h
+    sl = length * sl
+    return length * torch.where(half, sl + sh, sh), length * torch.where(half, -sh, sl - sh), length * s0
+
+
+def _tail_length(
+    k: BetaRule, a: Tensor, b: Tensor, x: Tensor, other: Tensor, small: Tensor, sign: Tensor, slope: Tensor
+) -> Tensor:
+    """About the l with Φ(l) = cut, from the start of the power series of Φ and Newton's method for its logarithm."""
+    total = a + b
+    first = a * other - b * x
+    length = 2 * k.cut / (first + (first * first + 2 * k.cut * total * x * other).sqrt())
+    for _ in range(k.rounds):
+        change = (sign * length).expm1()
+        inner = 1 + small * change
+        phi = total * (small * change).log1p() - slope * length
+        rate = total * sign * small * (1 + change) / inner - slope
+        # from far above, the step may lead below zero
+        length = torch.maximum(length - (phi / k.cut).log() * phi / rate, 0.3 * length)
+    return length
+
+
+def _digamma_difference(k: BetaRule, p: Tensor, d: Tensor) -> Tensor:
+    """ψ(p + d) − ψ(p) for p ≥ steps, to its own accuracy where d is small."""
+    i, j = 1 / p, 1 / (p + d)
+    i2, j2 = i * i, j * j
+    terms = DIGAMMA_TERMS[: k.terms]
+    rest = i2 * horner(terms, i2) - j2 * horner(terms, j2)
+    return (d * i).log1p() + (0.5 * d * i * j + rest)
+
+
+def _density(k: BetaRule, a: Tensor, b: Tensor, x: Tensor, other: Tensor, log_x: Tensor, log_other: Tensor) -> Tensor:
+    """P, from Stirling's formula for A = a + steps and B = b + steps, and around their mean A/(A + B)."""
+    top_a, top_b = a + k.steps, b + k.steps
+    top = top_a + top_b
+    product = (top_a * top_b / (2 * math.pi * top)).sqrt()
+    up_a, up_b = top / top_a, top / top_b
+    for n in range(k.steps):
+        product = product * ((a + n) * up_a / (a + b + n)) * ((b + n) * up_b / (top_a + b + n))
+    shift = x * top_b - top_a * other
+    exponent = a * _log_ratio(shift / top_a, log_x, up_a) + b * _log_ratio(-shift / top_b, log_other, up_b)
+    correction = _stirling(k, top) - _stirling(k, top_a) - _stirling(k, top_b)
+    return product * (exponent + correction).exp()
+
+
+def _log_ratio(excess: Tensor, log: Tensor, factor: Tensor) -> Tensor:
+    """ln(1 + excess), which is log + ln(factor) as well; the latter where excess would be inaccurate."""
+    return torch.where(excess.abs() < 0.5, excess.log1p(), log + factor.log())
+
+
+def _stirling(k: BetaRule, x: Tensor) -> Tensor:
+    """ln Γ(x) less (x − 1/2) ln x − x + ln(2π)/2."""
+    inverse = 1 / x
+    return inverse * horner(STIRLING_TERMS[: k.terms], inverse * inverse)
