@@ -1,11 +1,13 @@
 """Every special function: values against SciPy, derivatives against differences, and torch's transformations."""
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import scipy.integrate
 import scipy.special
 import torch
 from torch import Tensor
@@ -29,7 +31,21 @@ BETA_ARGUMENTS = tuple((a, b, x) for a in (0.2, 1.0, 30.0) for b in (0.5, 2.0, 2
 BETA_OUTSIDE = ((-1.0, 1.0, 0.5), (1.0, 0.0, 0.5), (1.0, 1.0, 1.5), (1.0, 1.0, float("nan")))
 STUDENT_ARGUMENTS = tuple((df, t) for df in (0.3, 1.0, 4.5, 30.0, 2000.0) for t in (-20.0, -1.5, -0.1, 0.5, 3.0))
 STUDENT_OUTSIDE = ((-1.0, 1.0), (0.0, 1.0), (1.0, float("nan")))
+VON_MISES_ARGUMENTS = tuple((x, k) for x in (-7.0, -3.0, -0.5, 0.01, 1.5, 10.0) for k in (0.1, 2.0, 9.0, 60.0))
+VON_MISES_OUTSIDE = ((0.5, -1.0), (float("nan"), 1.0))
+
+
+def von_mises_cdf(x: float, concentration: float) -> float:
+    """The integral of the density; SciPy's own is normal-approximate at large concentrations."""
+
+    def density(t: float) -> float:
+        return math.exp(concentration * (math.cos(t) - 1)) / (2 * math.pi * scipy.special.i0e(concentration))
+
+    return 0.5 + scipy.integrate.quad(density, 0, x, epsabs=5e-14, epsrel=0, limit=200)[0]
+
+
 EXAMPLES = {
+    "von_mises_cdf": Example(special.von_mises_cdf, von_mises_cdf, VON_MISES_ARGUMENTS, VON_MISES_OUTSIDE),
     "betainc": Example(special.betainc, scipy.special.betainc, BETA_ARGUMENTS, BETA_OUTSIDE),
     "stdtr": Example(special.stdtr, scipy.special.stdtr, STUDENT_ARGUMENTS, STUDENT_OUTSIDE),
     "gammainc": Example(special.gammainc, scipy.special.gammainc, GAMMA_ARGUMENTS, GAMMA_OUTSIDE),
@@ -150,3 +166,21 @@ def test_edges_of_beta_and_student_t():
     torch.testing.assert_close(grad, torch.tensor([0.0, -inf, nan]), equal_nan=True)
     with pytest.raises(NotImplementedError, match="cannot be differentiated"):
         special.student_t_sample_grad(torch.tensor(3.0, requires_grad=True), torch.tensor(1.0)).backward()
+
+
+@pytest.mark.parametrize(("dtype", "relative", "absolute"), PRECISIONS)
+def test_von_mises_against_mpmath(dtype: torch.dtype, relative: float, absolute: float):
+    concentration, z, dz_dconcentration, cdf = truth("von_mises")
+    arguments = concentration.to(dtype), z.to(dtype)
+    assert worst_relative_error(special.von_mises_sample_grad(*arguments), dz_dconcentration) < relative
+    assert (special.von_mises_cdf(arguments[1], arguments[0]).double() - cdf).abs().max() < absolute
+
+
+def test_edges_of_von_mises():
+    pi = torch.tensor(torch.pi)
+    z = torch.tensor([0.0, 1.0, 1.0, 4.0, 0.5])
+    grad = special.von_mises_sample_grad(torch.tensor([3.0, 0.0, -1.0, 1.0, 1e10]), z)
+    expected = torch.tensor([0.0, -z[1].sin(), float("nan"), float("nan"), -((0.25 * pi / pi).tan()) * 1e-10])
+    torch.testing.assert_close(grad, expected, equal_nan=True, rtol=1e-4, atol=1e-12)
+    assert special.von_mises_sample_grad(torch.tensor(2.0), pi) == 0
+    assert special.von_mises_cdf(torch.tensor(0.0), torch.tensor(5.0)) == 0.5

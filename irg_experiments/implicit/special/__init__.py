@@ -4,6 +4,7 @@ from irg_experiments.implicit.special.beta import beta_sample_grad, betainc
 from irg_experiments.implicit.special.gamma import gamma_sample_grad, log_gamma_sample_grad
 from irg_experiments.implicit.special.gammainc import gammainc, gammaincc
 from irg_experiments.implicit.special.student_t import stdtr, student_t_sample_grad
+from irg_experiments.implicit.special.von_mises import von_mises_cdf, von_mises_sample_grad
 
 __all__ = [
     "beta_sample_grad",
@@ -14,4 +15,6 @@ __all__ = [
     "log_gamma_sample_grad",
     "stdtr",
     "student_t_sample_grad",
+    "von_mises_cdf",
+    "von_mises_sample_grad",
 ]
