@@ -9,8 +9,9 @@ import pytest
 import torch
 from omegaconf import DictConfig
 
+from irg_experiments import implicit
 from irg_experiments.config import config_directory
-from irg_experiments.training.compilation import can_compile
+from irg_experiments.implicit.compilation import can_compile
 
 SKIPS = {
     "compiler": (can_compile(torch.device("cpu")), "no C++ compiler on this machine"),
@@ -26,8 +27,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _seed() -> None:
+def _deterministic() -> None:
     torch.manual_seed(0)
+    torch.distributions.Distribution.set_default_validate_args(True)  # torch.compile turns it off for the process
+    implicit.set_compile("off")  # what a test computes does not depend on how much the tests before it did
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import torch
 from omegaconf import DictConfig, OmegaConf
 
+from irg_experiments import implicit
 from irg_experiments.experiments import lda
 from irg_experiments.results.record import identity, new_record, read_record, write_record
 from irg_experiments.training.device import resolve_device
@@ -55,6 +56,7 @@ def run_experiment(config: DictConfig, overrides: Sequence[str]) -> Path:
         return directory
     if resolved["threads"] is not None:
         torch.set_num_threads(resolved["threads"])
+    implicit.set_compile("off" if resolved["compile"] == "off" else "auto")
     device = resolve_device(resolved["device"])
     torch.manual_seed(resolved["seed"])
     experiment = EXPERIMENTS[resolved["experiment"]](OmegaConf.create(resolved), device)

@@ -1,7 +1,8 @@
 """Implicit reparameterization gradients: the rule, special functions and distributions. Imports torch alone."""
 
-from irg_experiments.implicit import special
-from irg_experiments.implicit.distributions import Beta, Dirichlet, Gamma
+from irg_experiments.implicit import distributions, special
+from irg_experiments.implicit.compilation import set_compile
+from irg_experiments.implicit.distributions import *  # noqa: F403
 from irg_experiments.implicit.rule import implicit_sample, reparameterize
 
-__all__ = ["Beta", "Dirichlet", "Gamma", "implicit_sample", "reparameterize", "special"]
+__all__ = ["implicit_sample", "reparameterize", "set_compile", "special", *distributions.__all__]

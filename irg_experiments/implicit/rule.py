@@ -15,6 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from irg_experiments.implicit._autograd import apply, eager
+
 SampleGrad = Callable[..., Tensor]
 
 
@@ -48,6 +50,9 @@ class _ForwardModeImplicitSample(_ImplicitSample):
         return tangents[2] * ctx.sample_grad(parameter, value)
 
 
+_EagerImplicitSample = eager(_ForwardModeImplicitSample)
+
+
 def implicit_sample(value: Tensor, sample_grad: SampleGrad, parameter: Tensor) -> Tensor:
     """A sample that carries its implicit gradient, where −(∂F/∂φ)/q is known in closed form.
 
@@ -63,11 +68,12 @@ def implicit_sample(value: Tensor, sample_grad: SampleGrad, parameter: Tensor) -
     Second derivatives are what differentiating ``sample_grad`` gives; a ``sample_grad`` that cannot be differentiated must
     raise (see ``irg_experiments.implicit.special``).
     """
-    function = _ImplicitSample if torch.compiler.is_compiling() else _ForwardModeImplicitSample
-    return function.apply(value.detach(), sample_grad, parameter)
+    return apply(_ImplicitSample, _ForwardModeImplicitSample, _EagerImplicitSample, value.detach(), sample_grad, parameter)
 
 
-def reparameterize(value: Tensor, standardization: Callable[[Tensor], Tensor], event_dim: int = 0) -> Tensor:
+def reparameterize(
+    value: Tensor, standardization: Callable[[Tensor], Tensor], event_dim: int = 0, jacobian: Tensor | None = None
+) -> Tensor:
     """A sample that carries the implicit gradient of any standardization function, by automatic differentiation.
 
     Args:
@@ -78,37 +84,62 @@ def reparameterize(value: Tensor, standardization: Callable[[Tensor], Tensor], e
             vector along the last dimension is one sample, and ε_i depends on z_1..z_i alone: the distributional transform,
             ε_i = F(z_i | z_1..z_{i−1}).
         event_dim: 0 for scalars and factorised distributions, 1 for vectors with a lower-triangular Jacobian.
+        jacobian: ∂S/∂z where it is known, of the shape of ``value`` for ``event_dim=0``, as the density of a cumulative
+            distribution function, and with one more last dimension, [..., i, j] = ∂S_i/∂z_j, for ``event_dim=1``, where
+            what lies above the diagonal is not read. ``standardization`` then need not be differentiable in z, and the call
+            can be compiled and used below ``torch.func`` transforms. Its gradient history is dropped.
 
     Returns:
         ``value``, with ∇φ z = −(∇z S)⁻¹ ∇φ S attached; differentiating a second time raises NotImplementedError.
 
     Raises:
-        ValueError: ``standardization`` changes the shape, or ``event_dim`` is neither 0 nor 1.
+        ValueError: ``standardization`` changes the shape, ``jacobian`` has another one than said above, or ``event_dim`` is
+            neither 0 nor 1.
 
     Source: Figurnov, Mohamed & Mnih (2018); for vectors, Rosenblatt (1952).
     """
     if event_dim not in (0, 1):
         raise ValueError(f"event_dim must be 0 (scalars) or 1 (vectors), not {event_dim}")
+    value = value.detach()
+    if jacobian is None:
+        noise, jacobian = _with_jacobian(value, standardization, event_dim)
+    else:
+        noise = _checked(standardization(value), value)
+        if jacobian.shape != value.shape + value.shape[-1:] * event_dim:
+            raise ValueError(f"jacobian has shape {tuple(jacobian.shape)}, which does not fit samples of {tuple(value.shape)}")
+    return apply(_FirstOrder, _ForwardModeFirstOrder, _EagerFirstOrder, value, noise, jacobian.detach(), event_dim)
+
+
+def _with_jacobian(value: Tensor, standardization: Callable[[Tensor], Tensor], event_dim: int) -> tuple[Tensor, Tensor]:
     with torch.enable_grad():
         point = value.detach().requires_grad_()
-        noise = standardization(point)
-        if noise.shape != value.shape:
-            raise ValueError(f"standardization must keep the shape {tuple(value.shape)}, but returned {tuple(noise.shape)}")
+        noise = _checked(standardization(point), value)
         # a component at a time, each is the sum over independent samples: one row of every Jacobian
         components = noise.unbind(-1) if event_dim else (noise,)
         rows = [torch.autograd.grad(component.sum(), point, retain_graph=True)[0] for component in components]
-    jacobian = torch.stack(rows, -2) if event_dim else rows[0]
-    return _FirstOrder.apply(value.detach(), noise, jacobian, event_dim)
+    return noise, torch.stack(rows, -2) if event_dim else rows[0]
+
+
+def _checked(noise: Tensor, value: Tensor) -> Tensor:
+    if noise.shape != value.shape:
+        raise ValueError(f"standardization must keep the shape {tuple(value.shape)}, but returned {tuple(noise.shape)}")
+    return noise
 
 
 class _FirstOrder(torch.autograd.Function):
     """Identity on ``value``; the gradient reaches φ through ``noise``, times the inverse of the Jacobian, once."""
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: Any, value: Tensor, noise: Tensor, jacobian: Tensor, event_dim: int) -> Tensor:
-        ctx.save_for_backward(noise, jacobian)
-        ctx.event_dim = event_dim
+    def forward(value: Tensor, noise: Tensor, jacobian: Tensor, event_dim: int) -> Tensor:
         return value.clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        _, noise, jacobian, ctx.event_dim = inputs
+        ctx.save_for_backward(noise, jacobian)
+        ctx.save_for_forward(noise, jacobian)
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[None, Tensor, None, None]:
@@ -120,12 +151,34 @@ class _FirstOrder(torch.autograd.Function):
         return None, _NotTwice.apply(-solution, noise), None, None
 
 
+class _ForwardModeFirstOrder(_FirstOrder):
+    """The same with forward-mode differentiation, which ``torch.compile`` cannot trace in a custom function."""
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Tensor:
+        tangent, (noise, jacobian) = tangents[1], ctx.saved_tensors
+        if ctx.event_dim:
+            solution = torch.linalg.solve_triangular(jacobian, tangent.unsqueeze(-1), upper=False).squeeze(-1)
+        else:
+            solution = tangent / jacobian
+        return _NotTwice.apply(-solution, noise)
+
+
+_EagerFirstOrder = eager(_ForwardModeFirstOrder)
+
+
 class _NotTwice(torch.autograd.Function):
     """Identity on ``grad`` that cannot be differentiated. ``noise`` ties it to φ, so that no way to φ goes around it."""
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: Any, grad: Tensor, noise: Tensor) -> Tensor:
+    def forward(grad: Tensor, noise: Tensor) -> Tensor:
         return grad.clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        pass
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[None, None]:

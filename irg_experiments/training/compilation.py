@@ -1,14 +1,12 @@
 """Loss and gradient as one function, compiled where torch.compile works and eager where it does not."""
 
-import logging
-import shutil
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-log = logging.getLogger(__name__)
+from irg_experiments.implicit.compilation import can_compile
 
 LossAndGrad = Callable[..., tuple[Tensor, tuple[Tensor, ...]]]
 
@@ -53,11 +51,3 @@ def _compile(function: LossAndGrad, varying: Callable[..., Iterable[Tensor]]) ->
         return compiled(*arguments)
 
     return call
-
-
-def can_compile(device: torch.device) -> bool:
-    """Whether torch.compile has what it needs on this machine; says so in one log line when not."""
-    if device.type == "cpu" and not any(shutil.which(compiler) for compiler in ("g++", "clang++", "c++")):
-        log.warning("No C++ compiler found: running without torch.compile, slower. Install g++ to speed this up.")
-        return False
-    return device.type != "mps"

@@ -1,24 +1,22 @@
 """The Gamma sample derivative against mpmath, at its edges, and under torch's transformations."""
 
-import json
 import math
-from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
 from irg_experiments.implicit.special import gamma_sample_grad, log_gamma_sample_grad
+from tests.truth.tables import sample_grad_truth
 
-TRUTH = json.loads((Path(__file__).parents[1] / "truth" / "gamma.json").read_text())
 TOLERANCE = {torch.float32: 1e-6, torch.float64: 1e-12}
 
 
-def columns(rows: list[list[float | str]], dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+def columns(function: str, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
     """Two arguments in the dtype, the truth in float64; rows whose truth the dtype cannot hold are left out."""
-    table = torch.tensor([[float(value) for value in row] for row in rows], dtype=torch.float64)
-    table = table[table[:, 2] > torch.finfo(dtype).tiny]
-    return table[:, 0].to(dtype), table[:, 1].to(dtype), table[:, 2]
+    (a, z), truth, _ = sample_grad_truth("gamma", function)
+    held = truth > torch.finfo(dtype).tiny
+    return a[held].to(dtype), z[held].to(dtype), truth[held]
 
 
 def worst_relative_error(value: Tensor, truth: Tensor) -> float:
@@ -27,7 +25,7 @@ def worst_relative_error(value: Tensor, truth: Tensor) -> float:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_against_mpmath(dtype: torch.dtype):
-    a, z, truth = columns(TRUTH["sample"], dtype)
+    a, z, truth = columns("gamma_sample_grad", dtype)
     assert len(a) > 600
     assert worst_relative_error(gamma_sample_grad(a, z), truth) < TOLERANCE[dtype]
     assert worst_relative_error(log_gamma_sample_grad(a, z.log()) * z, truth) < 3 * TOLERANCE[dtype] * z.log().abs().max()
@@ -35,7 +33,7 @@ def test_against_mpmath(dtype: torch.dtype):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_in_log_space_against_mpmath(dtype: torch.dtype):
-    a, log_z, truth = columns(TRUTH["log_sample"], dtype)
+    a, log_z, truth = columns("log_gamma_sample_grad", dtype)
     assert log_z.min() < -1e6
     assert worst_relative_error(log_gamma_sample_grad(a, log_z), truth) < TOLERANCE[dtype]
 

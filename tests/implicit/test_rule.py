@@ -75,3 +75,33 @@ def test_closed_form_differentiates_twice_where_its_derivative_does():
     (second,) = torch.autograd.grad(first, scale)
     # z = 1.5 scale, z² = 2.25 scale²
     torch.testing.assert_close((first.item(), second.item()), (9.0, 4.5))
+
+
+def test_a_known_jacobian_takes_the_place_of_automatic_differentiation():
+    scale = torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
+    scale_tril = (torch.eye(3, dtype=torch.float64) + torch.ones(3, 3, dtype=torch.float64).tril()).requires_grad_()
+    value, weight = torch.randn(2, 10, 3, dtype=torch.float64)
+    inverse = torch.linalg.inv(scale_tril).detach()
+    cases = (
+        (scale, 0, lambda z: (z / scale).tanh(), (1 - (value / scale).tanh() ** 2) / scale),
+        # what lies above the diagonal is not read
+        (scale_tril, 1, lambda z: z @ scale_tril.inverse().mT, (inverse + torch.ones(3, 3).triu(1)).expand(10, 3, 3)),
+    )
+    for parameter, event_dim, standardization, jacobian in cases:
+        samples = (reparameterize(value, standardization, event_dim, j) for j in (None, jacobian))
+        grads = [torch.autograd.grad((weight * z).sum(), parameter)[0] for z in samples]
+        torch.testing.assert_close(*(grad.tril() if event_dim else grad for grad in grads))
+        with pytest.raises(ValueError, match="jacobian has shape"):
+            reparameterize(value, standardization, event_dim, jacobian[0])
+
+
+def test_a_known_jacobian_needs_no_derivative_in_z_and_works_below_transforms():
+    value = torch.rand(4, 5)
+
+    def sample(scale: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+        return reparameterize(value, lambda z: z.detach() / scale, jacobian=(1 / scale).expand(value.shape))
+
+    scale = torch.rand(4) + 0.5
+    grad = torch.func.vmap(torch.func.grad(lambda scale, value: sample(scale, value).sum()))(scale, value)
+    torch.testing.assert_close(grad, value.sum(-1) / scale)
+    assert not sample(torch.tensor(1.0), value).requires_grad

@@ -1,9 +1,7 @@
 """Every special function: values against SciPy, derivatives against differences, and torch's transformations."""
 
-import json
 import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -13,6 +11,7 @@ import torch
 from torch import Tensor
 
 from irg_experiments.implicit import special
+from tests.truth.tables import table
 
 
 class Example(NamedTuple):
@@ -44,7 +43,10 @@ def von_mises_cdf(x: float, concentration: float) -> float:
     return 0.5 + scipy.integrate.quad(density, 0, x, epsabs=5e-14, epsrel=0, limit=200)[0]
 
 
+NORMAL_ARGUMENTS = tuple((x,) for x in (-30.0, -8.0, -2.0, -1.0, -0.3, 0.0, 0.7, 3.0))
 EXAMPLES = {
+    "ndtr": Example(special.ndtr, scipy.special.ndtr, NORMAL_ARGUMENTS, ((float("nan"),),)),
+    "log_ndtr": Example(special.log_ndtr, scipy.special.log_ndtr, NORMAL_ARGUMENTS, ((float("nan"),),)),
     "von_mises_cdf": Example(special.von_mises_cdf, von_mises_cdf, VON_MISES_ARGUMENTS, VON_MISES_OUTSIDE),
     "betainc": Example(special.betainc, scipy.special.betainc, BETA_ARGUMENTS, BETA_OUTSIDE),
     "stdtr": Example(special.stdtr, scipy.special.stdtr, STUDENT_ARGUMENTS, STUDENT_OUTSIDE),
@@ -62,10 +64,10 @@ def columns(rows: tuple[tuple[float, ...], ...]) -> list[Tensor]:
 def test_values(name: str):
     function, reference, rows, _ = EXAMPLES[name]
     expected = torch.tensor([reference(*row) for row in rows], dtype=torch.float64)
-    torch.testing.assert_close(function(*columns(rows)), expected, rtol=0, atol=1e-13)
+    torch.testing.assert_close(function(*columns(rows)), expected, rtol=1e-15, atol=1e-13)
     single = function(*(column.float() for column in columns(rows)))
     assert single.dtype == torch.float32
-    torch.testing.assert_close(single.double(), expected, rtol=0, atol=1e-5)
+    torch.testing.assert_close(single.double(), expected, rtol=1e-7, atol=1e-5)
 
 
 @every_function
@@ -87,7 +89,8 @@ def test_transformations_and_broadcasting(name: str):
     arguments = columns(rows)
     expected = function(*arguments)
     torch.testing.assert_close(torch.func.vmap(function)(*arguments), expected)
-    assert function(arguments[0][:, None], *arguments[1:]).shape == (len(rows), len(rows))
+    if len(arguments) > 1:
+        assert function(arguments[0][:, None], *arguments[1:]).shape == (len(rows), len(rows))
     half = function(*(argument.to(torch.bfloat16) for argument in arguments))
     assert half.dtype == torch.bfloat16
 
@@ -111,8 +114,7 @@ def test_second_derivatives_of_gammainc_are_right_in_x_and_refused_in_a():
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_gammainc_against_mpmath(dtype: torch.dtype):
-    truth = json.loads((Path(__file__).parents[1] / "truth" / "gammainc.json").read_text())
-    a, x, p, q = torch.tensor([[float(value) for value in row] for row in truth], dtype=torch.float64).T
+    a, x, p, q = table("gammainc")
     absolute = {torch.float32: 4e-7, torch.float64: 1e-13}[dtype]
     for function, expected in ((special.gammainc, p), (special.gammaincc, q)):
         value = function(a.to(dtype), x.to(dtype)).double()
@@ -120,11 +122,6 @@ def test_gammainc_against_mpmath(dtype: torch.dtype):
         if dtype == torch.float64:
             small = (expected > 1e-250) & (expected < 0.1) & (a >= 1e-3)
             assert ((value - expected).abs() / expected)[small].max() < 1e-11
-
-
-def truth(name: str) -> list[Tensor]:
-    rows = json.loads((Path(__file__).parents[1] / "truth" / f"{name}.json").read_text())
-    return list(torch.tensor(rows, dtype=torch.float64).T)
 
 
 def worst_relative_error(value: Tensor, expected: Tensor) -> float:
@@ -137,7 +134,7 @@ PRECISIONS = [(torch.float32, 1e-6, 1e-6), (torch.float64, 1e-12, 1e-13)]
 
 @pytest.mark.parametrize(("dtype", "relative", "absolute"), PRECISIONS)
 def test_beta_against_mpmath(dtype: torch.dtype, relative: float, absolute: float):
-    a, b, z, da, db, cdf = truth("beta")
+    a, b, z, da, db, cdf = table("beta")
     arguments = a.to(dtype), b.to(dtype), z.to(dtype)
     grads = special.beta_sample_grad(*arguments)
     # float32 cannot hold the smallest of the derivatives
@@ -149,7 +146,7 @@ def test_beta_against_mpmath(dtype: torch.dtype, relative: float, absolute: floa
 
 @pytest.mark.parametrize(("dtype", "relative", "absolute"), PRECISIONS)
 def test_student_t_against_mpmath(dtype: torch.dtype, relative: float, absolute: float):
-    df, t, dt_ddf, cdf = truth("student_t")
+    df, t, dt_ddf, cdf = table("student_t")
     assert worst_relative_error(special.student_t_sample_grad(df.to(dtype), t.to(dtype)), dt_ddf) < relative
     value = special.stdtr(df.to(dtype), t.to(dtype)).double()
     assert (value - cdf).abs().max() < absolute
@@ -170,7 +167,7 @@ def test_edges_of_beta_and_student_t():
 
 @pytest.mark.parametrize(("dtype", "relative", "absolute"), PRECISIONS)
 def test_von_mises_against_mpmath(dtype: torch.dtype, relative: float, absolute: float):
-    concentration, z, dz_dconcentration, cdf = truth("von_mises")
+    concentration, z, dz_dconcentration, cdf = table("von_mises")
     arguments = concentration.to(dtype), z.to(dtype)
     assert worst_relative_error(special.von_mises_sample_grad(*arguments), dz_dconcentration) < relative
     assert (special.von_mises_cdf(arguments[1], arguments[0]).double() - cdf).abs().max() < absolute
@@ -184,3 +181,14 @@ def test_edges_of_von_mises():
     torch.testing.assert_close(grad, expected, equal_nan=True, rtol=1e-4, atol=1e-12)
     assert special.von_mises_sample_grad(torch.tensor(2.0), pi) == 0
     assert special.von_mises_cdf(torch.tensor(0.0), torch.tensor(5.0)) == 0.5
+
+
+def test_normal_tails_keep_their_relative_accuracy():
+    x = torch.tensor([-37.0, -20.0, -8.0, -3.0], dtype=torch.float64, requires_grad=True)
+    for function, reference in ((special.ndtr, scipy.special.ndtr), (special.log_ndtr, scipy.special.log_ndtr)):
+        torch.testing.assert_close(function(x.detach()), torch.tensor(reference(x.detach().numpy())), rtol=2e-13, atol=0)
+    (slope,) = torch.autograd.grad(special.log_ndtr(x).sum(), x)
+    hazard = torch.exp(-(x.detach() ** 2) / 2 - special.log_ndtr(x.detach())) / math.sqrt(2 * math.pi)
+    torch.testing.assert_close(slope, hazard, rtol=1e-11, atol=0)
+    y = torch.tensor([-1e6, -800.0, -30.0, -1.0, -1e-3, -1e-12], dtype=torch.float64)
+    torch.testing.assert_close(special.log_ndtr(special.ndtri_exp(y)), y, rtol=1e-12, atol=1e-16)

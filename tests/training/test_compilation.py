@@ -4,9 +4,8 @@ import pytest
 import torch
 
 from irg_experiments.data.bag_of_words import BagOfWords
-from irg_experiments.implicit import Dirichlet
+from irg_experiments.implicit import Dirichlet, compilation
 from irg_experiments.models.lda import LDA
-from irg_experiments.training import compilation
 from irg_experiments.training.compilation import loss_and_grad
 from tests.benchmarks.lda_step import zipf_corpus
 
@@ -15,6 +14,7 @@ CPU = torch.device("cpu")
 
 def test_without_a_compiler_it_runs_eagerly_and_says_so(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture):
     monkeypatch.setattr(compilation.shutil, "which", lambda name: None)
+    compilation._warn_of_no_compiler.cache_clear()
     weight = torch.tensor(3.0, requires_grad=True)
     with caplog.at_level(logging.WARNING):
         function = loss_and_grad(lambda x: x * weight**2, [weight], "auto", CPU)

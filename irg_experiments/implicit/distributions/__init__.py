@@ -1,7 +1,41 @@
 """Distributions with implicit reparameterization gradients, drop-in for ``torch.distributions``."""
 
 from irg_experiments.implicit.distributions.beta import Beta
+from irg_experiments.implicit.distributions.chi2 import Chi2
 from irg_experiments.implicit.distributions.dirichlet import Dirichlet
+from irg_experiments.implicit.distributions.fisher_snedecor import FisherSnedecor
 from irg_experiments.implicit.distributions.gamma import Gamma
+from irg_experiments.implicit.distributions.hyperspherical_uniform import HypersphericalUniform
+from irg_experiments.implicit.distributions.inverse_gamma import InverseGamma
+from irg_experiments.implicit.distributions.kumaraswamy import Kumaraswamy
+from irg_experiments.implicit.distributions.log_gamma import LogGamma
+from irg_experiments.implicit.distributions.logistic_normal import LogisticNormal
+from irg_experiments.implicit.distributions.mixture_same_family import MixtureSameFamily
+from irg_experiments.implicit.distributions.normal import Normal
+from irg_experiments.implicit.distributions.reparameterized import Reparameterized
+from irg_experiments.implicit.distributions.student_t import StudentT
+from irg_experiments.implicit.distributions.truncated import Truncated
+from irg_experiments.implicit.distributions.von_mises import VonMises
+from irg_experiments.implicit.distributions.von_mises_fisher import VonMisesFisher
+from irg_experiments.implicit.distributions.wishart import Wishart
 
-__all__ = ["Beta", "Dirichlet", "Gamma"]
+__all__ = [
+    "Beta",
+    "Chi2",
+    "Dirichlet",
+    "FisherSnedecor",
+    "Gamma",
+    "HypersphericalUniform",
+    "InverseGamma",
+    "Kumaraswamy",
+    "LogGamma",
+    "LogisticNormal",
+    "MixtureSameFamily",
+    "Normal",
+    "Reparameterized",
+    "StudentT",
+    "Truncated",
+    "VonMises",
+    "VonMisesFisher",
+    "Wishart",
+]

@@ -4,10 +4,11 @@ import torch
 from torch import Size, Tensor
 from torch.types import _size
 
+from irg_experiments.implicit.distributions.base import Reparameterizable
 from irg_experiments.implicit.distributions.gamma import log_gamma_rsample
 
 
-class Dirichlet(torch.distributions.Dirichlet):
+class Dirichlet(Reparameterizable, torch.distributions.Dirichlet):
     """Dirichlet(concentration), density ∏ θ_k^(α_k−1) · Γ(Σα)/∏Γ(α_k) on the simplex, drop-in for ``torch.distributions``.
 
     Args:

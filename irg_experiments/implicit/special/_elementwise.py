@@ -1,12 +1,13 @@
 """How a formula becomes a torch function: promotion, broadcasting, derivatives, vmap, forward mode. Written here, once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-Formula = Callable[..., Tensor]
+from irg_experiments.implicit._autograd import apply, eager, is_differentiated
+from irg_experiments.implicit.compilation import Formula, evaluate
 
 
 def elementwise(function: Formula, partials: Sequence[Formula], *arguments: Tensor) -> Tensor:
@@ -20,10 +21,12 @@ def elementwise(function: Formula, partials: Sequence[Formula], *arguments: Tens
             promoted dtype.
     """
     dtype = _promoted(arguments)
-    work = torch.promote_types(dtype, torch.float32)
-    broadcast = torch.broadcast_tensors(*(argument.to(work) for argument in arguments))
-    apply = _Elementwise.apply if torch.compiler.is_compiling() else _ForwardModeElementwise.apply
-    return apply(function, tuple(partials), *broadcast).to(dtype)
+    if dtype in (torch.float16, torch.bfloat16):
+        return elementwise(function, partials, *(argument.float() for argument in arguments)).to(dtype)
+    broadcast = torch.broadcast_tensors(*(argument.to(dtype) for argument in arguments))
+    if not is_differentiated():
+        return evaluate(function, broadcast)
+    return apply(_Elementwise, _ForwardModeElementwise, _EagerElementwise, function, tuple(partials), *broadcast)
 
 
 def _promoted(arguments: Sequence[Tensor]) -> torch.dtype:
@@ -38,7 +41,7 @@ class _Elementwise(torch.autograd.Function):
 
     @staticmethod
     def forward(function: Formula, partials: tuple[Formula, ...], *arguments: Tensor) -> Tensor:
-        return function(*arguments)
+        return evaluate(function, arguments)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -50,7 +53,7 @@ class _Elementwise(torch.autograd.Function):
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         (grad,), arguments = grad_outputs, ctx.saved_tensors
         needed = ctx.needs_input_grad[2:]
-        gradients = (grad * p(*arguments) if need else None for p, need in zip(ctx.partials, needed, strict=True))
+        gradients = (grad * evaluate(p, arguments) if need else None for p, need in zip(ctx.partials, needed, strict=True))
         return None, None, *gradients
 
 
@@ -62,6 +65,9 @@ class _ForwardModeElementwise(_Elementwise):
         arguments = ctx.saved_tensors
         terms = [t * p(*arguments) for p, t in zip(ctx.partials, tangents[2:], strict=True) if t is not None]
         return torch.stack(torch.broadcast_tensors(*terms)).sum(0)
+
+
+_EagerElementwise = eager(_ForwardModeElementwise)
 
 
 def not_implemented(what: str) -> Formula:

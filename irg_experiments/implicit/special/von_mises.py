@@ -71,7 +71,24 @@ def von_mises_cdf(x: Tensor, concentration: Tensor) -> Tensor:
     return elementwise(_von_mises_cdf, (_density, _cdf_grad_concentration), x, concentration)
 
 
+def circular_variance(concentration: Tensor) -> Tensor:
+    """1 − I1(κ)/I0(κ) of vM(loc, κ), κ ≥ 0, to the relative accuracy of H, as it is H(κ, κ); differentiable once in κ."""
+    return elementwise(_circular_variance, (_circular_variance_grad,), concentration)
+
+
 _VALUES_ONLY = (not_implemented("the derivative of a von Mises sample"),) * 2
+
+
+def _circular_variance(concentration: Tensor) -> Tensor:
+    return _derivative_over_sine(concentration, torch.ones_like(concentration))
+
+
+def _circular_variance_grad(concentration: Tensor) -> Tensor:
+    """A² + A/κ − 1 for A = I1/I0 = 1 − V (DLMF 10.29.2)."""
+    # A/κ has the limit 1/2, and i1e(κ)/κ no digits where both underflow
+    safe = concentration.clamp(min=torch.finfo(concentration.dtype).tiny ** 0.5)
+    ratio = torch.special.i1e(safe) / torch.special.i0e(safe)
+    return ratio.square() + ratio / safe - 1
 
 
 def _density(x: Tensor, concentration: Tensor) -> Tensor:

@@ -1,0 +1,15 @@
+"""The chi-squared distribution."""
+
+import torch
+
+from irg_experiments.implicit.distributions.gamma import Gamma
+
+
+class Chi2(Gamma, torch.distributions.Chi2):
+    """Chi2(df) = Gamma(df/2, 1/2), the law of a sum of df squared standard normals, drop-in for ``torch.distributions.Chi2``.
+
+    Args:
+        df: degrees of freedom > 0, not necessarily whole.
+
+    Sampling, gradient, distribution function and KL are those of ``Gamma``.
+    """

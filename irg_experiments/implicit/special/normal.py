@@ -1,0 +1,56 @@
+"""The standard normal distribution function and its logarithm, with their relative accuracy in both tails.
+
+Φ(x) = erfc(−x/√2)/2; torch's ``ndtr`` is (1 + erf(x/√2))/2, which has no digits left at x = −8. In the lower tail
+ln Φ(x) = ln(erfcx(−x/√2)/2) − x²/2, which never underflows.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from irg_experiments.implicit.special._elementwise import elementwise
+
+_ROOT_HALF = math.sqrt(0.5)
+# where the tail formulas of ln Φ and its inverse take over
+_TAIL, _LOG_TAIL = -1.0, -5.0
+
+
+def ndtr(x: Tensor) -> Tensor:
+    """Φ(x), the probability that a standard normal variable is at most x; differentiable."""
+    return 0.5 * torch.special.erfc(-_ROOT_HALF * x)
+
+
+def log_ndtr(x: Tensor) -> Tensor:
+    """ln Φ(x); differentiable, with the slope φ(x)/Φ(x) to the relative accuracy of the dtype in both tails."""
+    return elementwise(_log_ndtr, (_log_ndtr_slope,), x)
+
+
+def ndtri_exp(y: Tensor) -> Tensor:
+    """The x of ln Φ(x) = y ≤ 0: by ``torch.special.ndtri``, and far out by three Newton steps from the leading terms of ln Φ.
+
+    It cannot be differentiated in ``y`` beyond what the steps give: attach the derivative Φ/φ where it is needed.
+    """
+    centre = torch.where(y > -math.log(2), -torch.special.ndtri(-torch.expm1(y)), torch.special.ndtri(y.exp()))
+    far = y.isfinite() & (y < _LOG_TAIL)
+    y = torch.where(far, y, _LOG_TAIL)
+    x = -(-2 * y - (-4 * math.pi * y).log()).sqrt()
+    for _ in range(3):
+        scaled = torch.special.erfcx(-_ROOT_HALF * x)
+        x = x - ((0.5 * scaled).log() - 0.5 * x.square() - y) * scaled * math.sqrt(0.5 * math.pi)
+    return torch.where(far, x, centre)
+
+
+def _log_ndtr(x: Tensor) -> Tensor:
+    far = x < _TAIL
+    y = _ROOT_HALF * torch.where(far, -x, 1.0)
+    near = torch.log1p(-0.5 * torch.special.erfc(_ROOT_HALF * torch.where(far, 0.0, x)))
+    return torch.where(far, (0.5 * torch.special.erfcx(y)).log() - y.square(), near)
+
+
+def _log_ndtr_slope(x: Tensor) -> Tensor:
+    """φ(x)/Φ(x)."""
+    far, near = x < _TAIL, torch.where(x < _TAIL, 0.0, x)
+    tail = math.sqrt(2 / math.pi) / torch.special.erfcx(_ROOT_HALF * torch.where(far, -x, 1.0))
+    centre = (-0.5 * near.square()).exp() / (math.sqrt(2 * math.pi) * ndtr(near))
+    return torch.where(far, tail, centre)

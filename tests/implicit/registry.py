@@ -1,0 +1,378 @@
+"""One row a distribution. The generic tests, the benchmark and the README's table of distributions read it.
+
+To add a distribution, add its row; what a row leaves out is not tested.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import scipy.stats
+import torch
+import torch.distributions as td
+from torch import Tensor
+
+from irg_experiments import implicit
+
+Parameters = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A distribution, its parameters, and what is known of it.
+
+    Attributes:
+        make: the distribution of parameter tensors; takes ``validate_args``.
+        grid: parameter sets of the generic tests: numbers, or nested lists for vectors.
+        draws: parameter sets at which draws are compared with the distribution function.
+        gradient: how the sample gets its gradient, for the table.
+        peer: torch's class for the same distribution, if it has one.
+        scipy: the frozen SciPy distribution of a parameter set; for vectors, of ``project(sample)``.
+        project: a scalar of the sample whose law ``scipy`` gives.
+        expectations: for each name, f(z), and E[f(z)] as a differentiable function of the parameters.
+        invalid: a parameter set that must be refused.
+        divergences: pairs (p, q) of parameter sets with a registered KL(p ‖ q).
+        range: bounds of each parameter for the search of extremes, log-uniform if the lower one is positive.
+        truth: the table of tests/truth that the derivative is compared with, and which function it holds.
+        clamps: whether draws beyond the dtype's range are returned as its limit.
+    """
+
+    make: Callable[..., td.Distribution]
+    grid: tuple[Parameters, ...]
+    gradient: str
+    draws: tuple[Parameters, ...] = ()
+    peer: type[td.Distribution] | None = None
+    scipy: Callable[..., Any] | None = None
+    project: Callable[[Tensor], Tensor] | None = None
+    expectations: dict[str, tuple[Callable[[Tensor], Tensor], Callable[..., Tensor]]] = field(default_factory=dict)
+    invalid: Parameters | None = None
+    divergences: tuple[tuple[Parameters, Parameters], ...] = ()
+    range: tuple[tuple[float, float], ...] = ()
+    truth: tuple[str, str] | None = None
+    clamps: bool = False
+
+    def parameters(self, rows: tuple[Parameters, ...] | None = None, dtype: torch.dtype = torch.float64) -> list[Tensor]:
+        """The parameter sets, the grid unless others are given, stacked into one tensor a parameter."""
+        columns = zip(*(self.grid if rows is None else rows), strict=True)
+        return [torch.tensor(column, dtype=dtype) for column in columns]
+
+    def grid_distribution(self, dtype: torch.dtype = torch.float64, **options: Any) -> td.Distribution:
+        """One distribution whose batch is the grid."""
+        return self.make(*self.parameters(dtype=dtype), **options)
+
+
+def identity(z: Tensor) -> Tensor:
+    return z
+
+
+def square(z: Tensor) -> Tensor:
+    return z * z
+
+
+def moments(mean: Callable[..., Tensor], variance: Callable[..., Tensor]) -> dict[str, Any]:
+    """E[z] and E[z²] of a mean and a variance."""
+    return {"z": (identity, mean), "z²": (square, lambda *p: variance(*p) + mean(*p) ** 2)}
+
+
+def trigamma(a: Tensor) -> Tensor:
+    return torch.special.polygamma(1, a)
+
+
+def shapes(*others: float) -> tuple[Parameters, ...]:
+    """The shape parameters at which draws are tested, with other parameters fixed."""
+    return tuple((shape, *others) for shape in (1e-3, 1e-1, 1.0, 10.0, 1e4))
+
+
+def bessel_ratio(concentration: Tensor) -> Tensor:
+    return torch.special.i1e(concentration) / torch.special.i0e(concentration)
+
+
+def gram(scale_tril: Tensor) -> Tensor:
+    return scale_tril.tril() @ scale_tril.tril().mT
+
+
+def mixture(logits: Tensor, loc: Tensor, scale: Tensor, validate_args: bool | None = None) -> td.Distribution:
+    weights = td.Categorical(logits=logits, validate_args=validate_args)
+    components = implicit.Normal(loc, scale, validate_args=validate_args)
+    return implicit.MixtureSameFamily(weights, components, validate_args=validate_args)
+
+
+class ScipyMixture:
+    """A mixture of normals with the few methods of a frozen SciPy distribution that the tests use."""
+
+    def __init__(self, logits: list[float], loc: list[float], scale: list[float]) -> None:
+        weights = torch.tensor(logits).double().softmax(0).numpy()
+        self.parts = [(w, scipy.stats.norm(m, s)) for w, m, s in zip(weights, loc, scale, strict=True)]
+
+    def cdf(self, x: Any) -> Any:
+        return sum(w * part.cdf(x) for w, part in self.parts)
+
+    def logpdf(self, x: Any) -> Any:
+        density = sum(w * part.pdf(x) for w, part in self.parts)
+        return torch.as_tensor(density).log().numpy()
+
+    def ppf(self, q: Any) -> Any:
+        return sum(w * part.ppf(q) for w, part in self.parts)  # any points of the support will do
+
+
+REGISTRY: dict[str, Row] = {
+    "Normal": Row(
+        implicit.Normal,
+        grid=((0.0, 1.0), (-3.0, 0.2), (100.0, 30.0)),
+        gradient="explicit",
+        draws=tuple((1.0, scale) for scale in (1e-3, 1e-1, 1.0, 10.0, 1e4)),
+        peer=td.Normal,
+        scipy=scipy.stats.norm,
+        expectations=moments(lambda m, s: m, lambda m, s: s**2),
+        invalid=(0.0, -1.0),
+        divergences=(((0.0, 1.0), (0.5, 2.0)),),
+        range=((-1e3, 1e3), (1e-6, 1e6)),
+    ),
+    "Gamma": Row(
+        implicit.Gamma,
+        grid=((0.1, 1.0), (1.0, 3.0), (7.5, 0.5), (300.0, 2.0)),
+        gradient="implicit",
+        draws=shapes(2.0),
+        peer=td.Gamma,
+        scipy=lambda a, r: scipy.stats.gamma(a, scale=1 / r),
+        expectations={
+            **moments(lambda a, r: a / r, lambda a, r: a / r**2),
+            "log z": (torch.log, lambda a, r: a.digamma() - r.log()),
+        },
+        invalid=(-1.0, 1.0),
+        divergences=(((0.3, 1.0), (1.0, 2.0)), ((20.0, 3.0), (15.0, 2.0))),
+        range=((1e-3, 1e6), (1e-3, 1e3)),
+        truth=("gamma", "gamma_sample_grad"),
+        clamps=True,
+    ),
+    "LogGamma": Row(
+        implicit.LogGamma,
+        grid=((0.1, 1.0), (1.0, 3.0), (7.5, 0.5), (300.0, 2.0)),
+        gradient="implicit",
+        draws=shapes(2.0),
+        scipy=lambda a, r: scipy.stats.loggamma(a, loc=-math.log(r)),
+        expectations={
+            **moments(lambda a, r: a.digamma() - r.log(), lambda a, r: trigamma(a)),
+            "exp z": (torch.exp, lambda a, r: a / r),
+        },
+        invalid=(0.0, 1.0),
+        divergences=(((0.3, 1.0), (1.0, 2.0)),),
+        range=((1e-3, 1e6), (1e-3, 1e3)),
+        truth=("gamma", "log_gamma_sample_grad"),
+    ),
+    "InverseGamma": Row(
+        implicit.InverseGamma,
+        grid=((0.4, 1.0), (3.0, 3.0), (7.5, 0.5), (300.0, 2.0)),
+        gradient="implicit",
+        draws=shapes(2.0),
+        peer=td.InverseGamma,
+        scipy=lambda a, r: scipy.stats.invgamma(a, scale=r),
+        expectations={"log z": (torch.log, lambda a, r: r.log() - a.digamma()), "1/z": (torch.reciprocal, lambda a, r: a / r)},
+        invalid=(1.0, -1.0),
+        divergences=(((3.0, 1.0), (2.0, 2.0)),),
+        range=((0.3, 1e6), (1e-3, 1e3)),
+        truth=("gamma", "log_gamma_sample_grad"),
+        clamps=True,
+    ),
+    "Chi2": Row(
+        implicit.Chi2,
+        grid=((0.2,), (1.0,), (15.0,), (600.0,)),
+        gradient="implicit",
+        draws=shapes(),
+        peer=td.Chi2,
+        scipy=scipy.stats.chi2,
+        expectations={
+            **moments(lambda n: n, lambda n: 2 * n),
+            "log z": (torch.log, lambda n: (n / 2).digamma() + math.log(2)),
+        },
+        invalid=(-1.0,),
+        divergences=(((1.0,), (4.0,)),),
+        range=((2e-3, 1e6),),
+        truth=("gamma", "gamma_sample_grad"),
+        clamps=True,
+    ),
+    "Beta": Row(
+        implicit.Beta,
+        grid=((0.2, 0.3), (0.5, 2.0), (3.0, 1.0), (50.0, 30.0)),
+        gradient="implicit, by Gammas",
+        draws=((1e-3, 1e-3), (1e-1, 1.0), (1.0, 1.0), (10.0, 0.5), (1e4, 1e4)),
+        peer=td.Beta,
+        scipy=scipy.stats.beta,
+        expectations={
+            **moments(lambda a, b: a / (a + b), lambda a, b: a * b / ((a + b) ** 2 * (a + b + 1))),
+            "log z": (torch.log, lambda a, b: a.digamma() - (a + b).digamma()),
+        },
+        invalid=(1.0, -1.0),
+        divergences=(((0.5, 0.5), (1.0, 2.0)), ((10.0, 12.0), (8.0, 3.0))),
+        range=((1e-2, 1e3), (1e-2, 1e3)),
+        truth=("gamma", "log_gamma_sample_grad"),
+        clamps=True,
+    ),
+    "Dirichlet": Row(
+        implicit.Dirichlet,
+        grid=(([0.1, 0.2, 0.3],), ([1.0, 2.0, 0.5],), ([30.0, 10.0, 60.0],)),
+        gradient="implicit, by Gammas",
+        draws=tuple(([a, a, 2 * a],) for a in (1e-1, 1.0, 10.0, 1e4)),
+        peer=td.Dirichlet,
+        scipy=lambda alpha: scipy.stats.beta(alpha[0], sum(alpha[1:])),
+        project=lambda z: z[..., 0],
+        expectations={
+            "θ₀": (lambda z: z[..., 0], lambda a: a[..., 0] / a.sum(-1)),
+            "θ₀θ₁": (
+                lambda z: z[..., 0] * z[..., 1],
+                lambda a: a[..., 0] * a[..., 1] / (a.sum(-1) * (a.sum(-1) + 1)),
+            ),
+            "log θ₀": (lambda z: z[..., 0].log(), lambda a: a[..., 0].digamma() - a.sum(-1).digamma()),
+        },
+        invalid=([1.0, -1.0, 1.0],),
+        divergences=((([0.5, 1.0, 2.0],), ([1.0, 1.0, 1.0],)),),
+        range=((1e-2, 1e4),),
+        truth=("gamma", "log_gamma_sample_grad"),
+        clamps=True,
+    ),
+    "StudentT": Row(
+        implicit.StudentT,
+        grid=((0.7, 0.0, 1.0), (5.0, -1.0, 2.0), (8.5, 3.0, 0.5), (400.0, 0.0, 1.0)),
+        gradient="implicit",
+        draws=shapes(0.5, 2.0),
+        peer=td.StudentT,
+        scipy=scipy.stats.t,
+        expectations={"tanh z": (lambda z: torch.tanh(z - 0.3), None)},
+        invalid=(-1.0, 0.0, 1.0),
+        range=((0.3, 1e4), (-1e3, 1e3), (1e-3, 1e3)),
+        truth=("student_t", "student_t_sample_grad"),
+        clamps=True,
+    ),
+    "FisherSnedecor": Row(
+        implicit.FisherSnedecor,
+        grid=((0.5, 7.0), (3.0, 6.5), (10.0, 12.0), (200.0, 300.0)),
+        gradient="implicit, by Gammas",
+        draws=((1e-3, 10.0), (1e-1, 1.0), (1.0, 10.0), (10.0, 1.0), (1e4, 1e4)),
+        peer=td.FisherSnedecor,
+        scipy=scipy.stats.f,
+        expectations={
+            "log z": (torch.log, lambda m, n: (m / 2).digamma() - (n / 2).digamma() + (n / m).log()),
+            "z/(1+z)": (lambda z: z / (1 + z), None),
+        },
+        invalid=(1.0, -1.0),
+        range=((0.5, 1e4), (0.5, 1e4)),
+        truth=("gamma", "log_gamma_sample_grad"),
+        clamps=True,
+    ),
+    "VonMises": Row(
+        implicit.VonMises,
+        grid=((0.0, 0.1), (0.0, 1.0), (0.0, 9.0), (0.0, 300.0)),
+        gradient="implicit",
+        draws=tuple((0.0, concentration) for concentration in (1e-3, 1e-1, 1.0, 10.0, 1e4)),
+        peer=td.VonMises,
+        scipy=lambda loc, concentration: scipy.stats.vonmises(concentration, loc=loc),
+        expectations={
+            "cos z": (torch.cos, lambda m, k: m.cos() * bessel_ratio(k)),
+            "sin z": (torch.sin, lambda m, k: m.sin() * bessel_ratio(k)),
+            "cos 2z": (lambda z: (2 * z).cos(), lambda m, k: (2 * m).cos() * (1 - 2 * bessel_ratio(k) / k)),
+        },
+        invalid=(0.0, -1.0),
+        divergences=(((0.3, 2.0), (-1.0, 0.5)), ((0.0, 100.0), (0.1, 80.0))),
+        range=((-10.0, 10.0), (1e-3, 1e5)),
+        truth=("von_mises", "von_mises_sample_grad"),
+    ),
+    "Kumaraswamy": Row(
+        implicit.Kumaraswamy,
+        grid=((0.3, 0.4), (1.0, 3.0), (5.0, 0.7), (20.0, 30.0)),
+        gradient="explicit",
+        draws=((1e-1, 1.0), (1.0, 1.0), (10.0, 0.5), (1e4, 3.0)),
+        peer=td.Kumaraswamy,
+        expectations={
+            "z^a": (identity, lambda a, b: b * torch.exp((1 + 1 / a).lgamma() + b.lgamma() - (1 + 1 / a + b).lgamma())),
+        },
+        invalid=(-1.0, 1.0),
+        range=((1e-2, 1e3), (1e-2, 1e3)),
+        clamps=True,
+    ),
+    "Truncated": Row(
+        lambda loc, scale, low, high, validate_args=None: implicit.Truncated(
+            implicit.Normal(loc, scale, validate_args=validate_args), low, high, validate_args=validate_args
+        ),
+        grid=((0.0, 1.0, -1.0, 2.0), (1.0, 0.5, 2.0, 9.0), (-2.0, 3.0, -30.0, -5.0)),
+        gradient="implicit",
+        draws=((0.0, 1.0, -1.0, 2.0), (0.0, 1.0, 8.0, 20.0)),
+        scipy=lambda m, s, a, b: scipy.stats.truncnorm((a - m) / s, (b - m) / s, loc=m, scale=s),
+        invalid=(0.0, 1.0, 2.0, 1.0),
+    ),
+    "MixtureSameFamily": Row(
+        mixture,
+        grid=(([0.0, 1.0], [-1.0, 2.0], [0.5, 1.0]), ([3.0, 0.0], [0.0, 0.1], [1.0, 2.0])),
+        gradient="implicit",
+        draws=(([0.0, 1.0], [-1.0, 2.0], [0.5, 1.0]),),
+        peer=td.MixtureSameFamily,
+        scipy=ScipyMixture,
+        expectations={
+            "z": (identity, lambda w, m, s: (w.softmax(-1) * m).sum(-1)),
+            "z²": (square, lambda w, m, s: (w.softmax(-1) * (m**2 + s**2)).sum(-1)),
+        },
+        invalid=([0.0, 0.0], [0.0, 0.0], [1.0, -1.0]),
+    ),
+    "Reparameterized": Row(
+        lambda loc, scale, validate_args=None: implicit.Reparameterized(
+            td.Normal(loc, scale, validate_args=validate_args), validate_args=validate_args
+        ),
+        grid=((0.0, 1.0), (-3.0, 0.2)),
+        gradient="implicit",
+        draws=((1.0, 2.0),),
+        scipy=scipy.stats.norm,
+        expectations=moments(lambda m, s: m, lambda m, s: s**2),
+        invalid=(0.0, -1.0),
+    ),
+    "LogisticNormal": Row(
+        implicit.LogisticNormal,
+        grid=(([0.0, 1.0], [1.0, 0.5]), ([-2.0, 0.3], [0.1, 2.0])),
+        gradient="explicit",
+        draws=(([0.0, 1.0], [1.0, 0.5]),),
+        peer=td.LogisticNormal,
+        scipy=lambda loc, scale: scipy.stats.norm(loc[0], scale[0]),
+        # stick-breaking of K normals: x₀ = logit θ₀ + ln K
+        project=lambda z: z[..., 0].logit() + math.log(2),
+        expectations={
+            "logit θ₀": (lambda z: z[..., 0].logit(), lambda m, s: m[..., 0] - math.log(2)),
+            "logit² θ₀": (
+                lambda z: (z[..., 0].logit() + math.log(2)) ** 2,
+                lambda m, s: m[..., 0] ** 2 + s[..., 0] ** 2,
+            ),
+        },
+        invalid=([0.0, 0.0], [1.0, -1.0]),
+    ),
+    "Wishart": Row(
+        lambda df, scale_tril, validate_args=None: implicit.Wishart(
+            df, scale_tril=scale_tril.tril(), validate_args=validate_args
+        ),
+        grid=((3.0, [[1.0, 0.0], [0.3, 2.0]]), (9.5, [[0.5, 0.0], [-0.4, 1.0]])),
+        gradient="implicit, by Gammas",
+        draws=((3.0, [[1.0, 0.0], [0.3, 2.0]]),),
+        peer=td.Wishart,
+        scipy=lambda df, scale_tril: scipy.stats.chi2(df, scale=scale_tril[0][0] ** 2),
+        project=lambda z: z[..., 0, 0],
+        expectations={
+            "W₀₁": (lambda z: z[..., 0, 1], lambda n, tril: n * gram(tril)[..., 0, 1]),
+            "log |W|": (
+                lambda z: z.logdet(),
+                lambda n, tril: (n / 2).digamma() + ((n - 1) / 2).digamma() + 2 * math.log(2) + gram(tril).logdet(),
+            ),
+        },
+        invalid=(0.5, [[1.0, 0.0], [0.3, 2.0]]),
+        truth=("gamma", "log_gamma_sample_grad"),
+    ),
+    "VonMisesFisher": Row(
+        implicit.VonMisesFisher,
+        grid=(([0.6, 0.0, 0.8], 0.5), ([0.0, 1.0, 0.0], 4.0), ([-0.8, 0.6, 0.0], 200.0)),
+        gradient="implicit",
+        draws=tuple(([1.0, 0.0], concentration) for concentration in (1e-3, 1e-1, 1.0, 10.0, 1e4)),
+        scipy=lambda loc, concentration: scipy.stats.vonmises(concentration),
+        project=lambda z: torch.atan2(z[..., 1], z[..., 0]),
+        # in three dimensions, A(κ) = coth κ − 1/κ
+        expectations={"z₀": (lambda z: z[..., 0], lambda m, k: m[..., 0] * (1 / k.tanh() - 1 / k))},
+        invalid=([1.0, 1.0], 1.0),
+        divergences=((([0.6, 0.0, 0.8], 2.0), ([0.0, 1.0, 0.0], 5.0)),),
+        truth=("von_mises_fisher", "von_mises_fisher_sample_grad"),
+    ),
+}
