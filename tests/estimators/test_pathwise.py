@@ -1,6 +1,7 @@
 import torch
 from torch.distributions import Normal
 
+from irg_experiments.config import choices
 from irg_experiments.estimators import ESTIMATORS, Explicit, Implicit, supports
 from irg_experiments.implicit import Dirichlet
 
@@ -24,4 +25,4 @@ def test_each_method_knows_its_families():
     assert supports(Implicit(), Dirichlet)
     assert not supports(Explicit(), Dirichlet)
     assert supports(Explicit(), Normal)
-    assert set(ESTIMATORS) == {"explicit", "implicit"}
+    assert list(ESTIMATORS) == choices("method")

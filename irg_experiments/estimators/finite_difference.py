@@ -1,0 +1,92 @@
+"""The implicit gradient with the derivative of the distribution function taken by finite differences."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.distributions as td
+from torch import Tensor
+
+from irg_experiments.estimators.gamma_cdf import density_of_log, probability_difference
+from irg_experiments.estimators.reparameterized import Draw, Reparameterized
+from irg_experiments.estimators.standard import GAMMA_FAMILIES, base_of
+from irg_experiments.estimators.surrogate import attach
+from irg_experiments.implicit.distributions.base import survival_function
+from irg_experiments.implicit.distributions.student_t import StudentT
+from irg_experiments.implicit.distributions.von_mises import VonMises
+from irg_experiments.implicit.sampling import standard_log_gamma, standard_von_mises
+from irg_experiments.implicit.special.von_mises import von_mises_cdf
+
+# families whose parameters are positive, or a location with a scale beside it
+UNIVARIATE = (td.Normal, td.LogNormal, td.Laplace, td.Cauchy, td.Gumbel, td.Exponential, td.Weibull, td.Kumaraswamy, StudentT)
+
+
+class FiniteDifference(Reparameterized):
+    """dz/dφ = −(F_{φ+h}(z) − F_{φ−h}(z)) / (2h q_φ(z)), with h = ∛ε of the dtype times the scale of φ.
+
+    The scale of a positive parameter is the parameter itself, that of another q's ``scale``. Gamma, Beta and Dirichlet take the
+    difference in the shape of each Gamma, a on the scale of min(a, √a), and von Mises in its concentration, κ on that of
+    max(κ, 1); their rates and locations have exact derivatives. Of the two tails of F the smaller one is used where q can tell
+    them apart.
+
+    Median relative error of dz/da of the Gamma for shapes 1e-3 to 1e4, and of dz/dκ for κ 1e-2 to 1e3: 3e-11 in float64; 2e-5
+    in float32, and 2e-4 and 3e-3 at shapes 1e3 and 1e4. Tails lose up to five digits of that. The derivatives of E[log z],
+    E[z] and E[z²] have a relative bias of 2e-8 at most in float64, and for shapes 0.1 to 1e3 of 2e-4 in float32.
+
+    Source: Figurnov, Mohamed & Mnih (2018), who compare with it.
+    """
+
+    distributions = (*GAMMA_FAMILIES, td.VonMises, *UNIVARIATE)
+
+    def draw_log_gamma(self, a: Tensor) -> Draw:
+        """See ``Reparameterized``."""
+        log_g = standard_log_gamma(a)
+        low, high = _neighbours(a, torch.minimum(a, a.sqrt()))
+        difference = probability_difference(low, log_g, high, log_g)
+        return Draw(log_g, -difference / ((high - low) * density_of_log(a, log_g)))
+
+    def draw_angle(self, concentration: Tensor) -> Draw:
+        """See ``Reparameterized``."""
+        angle = standard_von_mises(concentration)
+        low, high = _neighbours(concentration, concentration.clamp(min=1.0))
+        low = low.clamp(min=0.0)
+        lower_tail = -angle.abs()
+        difference = von_mises_cdf(lower_tail, high) - von_mises_cdf(lower_tail, low)
+        density = VonMises(torch.zeros_like(angle), concentration, validate_args=False).log_prob(angle).exp()
+        return Draw(angle, angle.sign() * difference / ((high - low) * density))
+
+    def expectation(self, f: Callable[[Tensor], Tensor], q: td.Distribution, num_samples: int = 1) -> Tensor:
+        """See ``irg_experiments.estimators.base.Estimator``."""
+        base = base_of(q)
+        if isinstance(base, (*GAMMA_FAMILIES, td.VonMises)):
+            return super().expectation(f, q, num_samples)
+        sample = base.sample((num_samples,))
+        for name, parameter in _parameters(base).items():
+            with torch.no_grad():
+                slope = _sample_slope(base, name, sample)
+            sample = attach(sample, slope, parameter.expand_as(sample)) + (sample - sample.detach())
+        return f(sample).mean(0)
+
+
+def _neighbours(parameter: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+    """The parameter a step below and a step above."""
+    step = torch.finfo(parameter.dtype).eps ** (1 / 3) * scale
+    return parameter - step, parameter + step
+
+
+def _parameters(q: td.Distribution) -> dict[str, Tensor]:
+    return {name: getattr(q, name) for name in q.arg_constraints}
+
+
+def _sample_slope(q: td.Distribution, name: str, sample: Tensor) -> Tensor:
+    """The derivative of samples of q with respect to its parameter ``name``."""
+    parameters = _parameters(q)
+    parameter = parameters[name]
+    scale = parameter if q.arg_constraints[name] is td.constraints.positive else parameters["scale"]
+    low, high = _neighbours(parameter, scale)
+    family: Any = type(q)
+    below, above = (family(**{**parameters, name: value}, validate_args=False) for value in (low, high))
+    lower = above.cdf(sample) - below.cdf(sample)
+    upper = survival_function(below, sample) - survival_function(above, sample)
+    difference = torch.where(q.cdf(sample) < 0.5, lower, upper)
+    return -difference / ((high - low) * q.log_prob(sample).exp())

@@ -1,0 +1,37 @@
+"""PyTorch's own samples and sample derivatives, as a baseline."""
+
+from collections.abc import Callable
+
+import torch.distributions as td
+from torch import Tensor
+
+from irg_experiments.estimators.standard import GAMMA_FAMILIES, base_of
+
+
+class PathwiseOMT:
+    """The pathwise gradient with the sampler and the derivative of ``torch.distributions``.
+
+    The Gamma's derivative is the closed-form approximation of Jankowiak & Obermeyer, the Beta's and the Dirichlet's theirs from
+    optimal mass transport. Relative error of the Gamma's in every dtype: 1e-3 for shapes from 1, 1e-2 from 1e-3. The samples
+    are torch's own as well, drawn in the linear domain and biased for small shapes: of Gamma(1e-3, 1) in float32, nine in ten
+    are the smallest float.
+
+    Source: Jankowiak & Obermeyer (2018).
+    """
+
+    distributions = GAMMA_FAMILIES
+
+    def expectation(self, f: Callable[[Tensor], Tensor], q: td.Distribution, num_samples: int = 1) -> Tensor:
+        """See ``irg_experiments.estimators.base.Estimator``."""
+        return f(_of_torch(base_of(q)).rsample((num_samples,))).mean(0)
+
+
+def _of_torch(q: td.Distribution) -> td.Distribution:
+    """The distribution of ``torch.distributions`` with the parameters of q, whose sampler may be another."""
+    if isinstance(q, td.Dirichlet):
+        return td.Dirichlet(q.concentration, validate_args=False)
+    if isinstance(q, td.Beta):
+        return td.Beta(q.concentration1, q.concentration0, validate_args=False)
+    if isinstance(q, td.Gamma):
+        return td.Gamma(q.concentration, q.rate, validate_args=False)
+    raise NotImplementedError(f"{type(q).__name__} is not a Gamma, Beta or Dirichlet distribution")

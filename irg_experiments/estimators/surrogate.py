@@ -1,0 +1,60 @@
+"""A value with a slope of our choosing: what surrogates are made of."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def attach(value: Tensor, slope: Tensor, parameter: Tensor) -> Tensor:
+    """``value``, with the derivative ``slope`` in ``parameter``; neither brings any other gradient.
+
+    Args:
+        value: what comes back.
+        slope: d value / d parameter.
+        parameter: of the same shape as the other two.
+
+    Differentiating the gradient once more raises NotImplementedError, since the slope is held constant.
+    """
+    return _Attached.apply(value.detach(), slope.detach(), parameter)
+
+
+def weight(score: Tensor, parameter: Tensor) -> Tensor:
+    """Zero, with the derivative ``score`` in ``parameter``: f · (1 + weight) is f, with the gradient f · score added."""
+    return attach(torch.zeros_like(score), score, parameter)
+
+
+class _Attached(torch.autograd.Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(value: Tensor, slope: Tensor, parameter: Tensor) -> Tensor:
+        return value.clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        _, slope, parameter = inputs
+        ctx.save_for_backward(slope, parameter)
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[None, None, Tensor]:
+        slope, parameter = ctx.saved_tensors
+        return None, None, _Once.apply(grad_outputs[0] * slope, parameter)
+
+
+class _Once(torch.autograd.Function):
+    """Identity on ``grad`` that cannot be differentiated; ``parameter`` ties it to every way around it."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(grad: Tensor, parameter: Tensor) -> Tensor:
+        return grad.clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[None, None]:
+        raise NotImplementedError("the estimators give first derivatives only: their slopes are held constant")
