@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch.distributions as td
 from torch import Tensor
 
-from irg_experiments import implicit
+from irg_experiments.implicit.distributions.base import Reparameterizable
 
 
 class Pathwise:
@@ -20,12 +20,24 @@ class Pathwise:
 
 
 class Implicit(Pathwise):
-    """Implicit reparameterization gradients: samples from any sampler, differentiated through the implicit rule."""
+    """Implicit reparameterization gradients, of every distribution of ``irg_experiments.implicit``.
 
-    distributions = (implicit.Gamma, implicit.Beta, implicit.Dirichlet)
+    Samples come from any sampler and are differentiated through the implicit rule.
+    """
+
+    distributions = (Reparameterizable,)
 
 
 class Explicit(Pathwise):
     """The classic reparameterization z = S⁻¹(ε): families whose standardization is inverted in closed form."""
 
-    distributions = (td.Normal, td.LogNormal, td.Laplace, td.Gumbel, td.Uniform, td.Exponential, td.Kumaraswamy)
+    distributions = (
+        td.Normal,
+        td.LogNormal,
+        td.LogisticNormal,
+        td.Laplace,
+        td.Gumbel,
+        td.Uniform,
+        td.Exponential,
+        td.Kumaraswamy,
+    )

@@ -135,10 +135,11 @@ METHODS = ("cdf", "icdf", "entropy", "mean", "variance", "mode")
 
 def provides(q: Distribution, method: str) -> bool:
     """Whether the method gives a value rather than raising."""
+    arguments = {"cdf": (q.sample(),), "icdf": (torch.full(q.batch_shape, 0.5),)}
     try:
         value = getattr(q, method)
         if callable(value):
-            value(*() if method == "entropy" else (torch.full_like(q.sample(), 0.5),))
+            value(*arguments.get(method, ()))
     except (NotImplementedError, AttributeError):
         return False
     return True

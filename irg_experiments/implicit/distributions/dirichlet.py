@@ -34,8 +34,7 @@ def softmax_from_largest(logits: Tensor) -> Tensor:
     in the rounding of g_m, and dlog g/dα ≈ 1e6 at α = 1e-3 would amplify that error to order one. Differences from the
     largest logit make it a plain sum over the others.
     """
-    largest = logits.gather(-1, logits.detach().argmax(-1, keepdim=True))
-    return torch.softmax(logits - largest, -1)
+    return torch.softmax(logits - logits.max(-1, keepdim=True).values, -1)
 
 
 @torch.distributions.register_kl(Dirichlet, Dirichlet)

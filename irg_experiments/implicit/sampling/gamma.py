@@ -52,12 +52,10 @@ def _marsaglia_tsang(concentration: Tensor, generator: Generator | None, log: in
 
 
 def _torch_gamma(concentration: Tensor, generator: Generator | None, log: int) -> Tensor:
-    """By torch's sampler above one, and Gamma(a) = Gamma(a + 1) · U^(1/a) below."""
-    small = concentration < 1
-    draw = torch._standard_gamma(concentration + small, generator)
-    uniform = torch.empty_like(draw).uniform_(generator=generator)
-    log_power = uniform.neg_().log1p_().div_(concentration).mul_(small)
-    return draw.log_().add_(log_power) if log else draw.mul_(log_power.exp_())
+    """By torch's sampler, which is exact above one, as Gamma(a) = Gamma(a + 1) · e^(−E/a) with E ~ Exponential(1)."""
+    draw = torch._standard_gamma(concentration + 1, generator)
+    power = torch.empty_like(draw).exponential_(generator=generator).div_(concentration)
+    return draw.log_().sub_(power) if log else draw.mul_(power.neg_().exp_())
 
 
 def _log_gamma_proposal(concentration: Tensor, normal: Tensor, uniform: Tensor) -> Tensor:
