@@ -32,8 +32,9 @@ lint: $(INSTALLED)  ## ruff and mypy
 	$(BIN)/mypy
 
 .PHONY: bench
-bench: $(INSTALLED)  ## time a training step against the plain dense formulation
+bench: $(INSTALLED)  ## time a training step against the plain dense formulation, and the core against torch
 	$(BIN)/python -m tests.benchmarks.lda_step
+	$(BIN)/python -m tests.benchmarks.core
 
 .PHONY: reference
 reference: $(INSTALLED)  ## repeat the runs behind the README's tables (hours; set IRG_DATA to the real data)

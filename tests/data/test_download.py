@@ -46,7 +46,7 @@ def test_wrong_checksum_of_a_present_file_is_named_and_nothing_overwritten(origi
     path = tmp_path / file.path
     path.parent.mkdir()
     path.write_text("something else")
-    with pytest.raises(UserError, match=r"file\.txt has SHA-256"):
+    with pytest.raises(UserError, match=r"file\.txt is damaged or incomplete: it has SHA-256"):
         fetch(file, tmp_path)
     assert path.read_text() == "something else"
 
