@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+import scipy.special
 import scipy.stats
 import torch
 import torch.distributions as td
@@ -116,6 +118,37 @@ class ScipyMixture:
         return sum(w * part.ppf(q) for w, part in self.parts)  # any points of the support will do
 
 
+class ScipyKumaraswamy:
+    """Kumaraswamy's distribution, which SciPy lacks, with the same methods."""
+
+    def __init__(self, a: float, b: float) -> None:
+        self.a, self.b = a, b
+
+    def cdf(self, x: Any) -> Any:
+        return -np.expm1(self.b * np.log1p(-(x**self.a)))
+
+    def logpdf(self, x: Any) -> Any:
+        return np.log(self.a * self.b) + (self.a - 1) * np.log(x) + (self.b - 1) * np.log1p(-(x**self.a))
+
+    def ppf(self, q: Any) -> Any:
+        return (-np.expm1(np.log1p(-q) / self.b)) ** (1 / self.a)
+
+    def expect(self, power: int) -> float:
+        shifted = 1 + power / self.a
+        return self.b * math.exp(math.lgamma(shifted) + math.lgamma(self.b) - math.lgamma(shifted + self.b))
+
+    def mean(self) -> float:
+        return self.expect(1)
+
+    def var(self) -> float:
+        return self.expect(2) - self.expect(1) ** 2
+
+    def entropy(self) -> float:
+        # E[log(1 − z^a)] = −1/b, and a E[log z] = −(ψ(b + 1) + γ)
+        harmonic = scipy.special.digamma(self.b + 1) + np.euler_gamma
+        return -math.log(self.a * self.b) + (self.a - 1) / self.a * harmonic + (self.b - 1) / self.b
+
+
 REGISTRY: dict[str, Row] = {
     "Normal": Row(
         implicit.Normal,
@@ -213,7 +246,7 @@ REGISTRY: dict[str, Row] = {
         implicit.Dirichlet,
         grid=(([0.1, 0.2, 0.3],), ([1.0, 2.0, 0.5],), ([30.0, 10.0, 60.0],)),
         gradient="implicit, by Gammas",
-        draws=tuple(([a, a, 2 * a],) for a in (1e-1, 1.0, 10.0, 1e4)),
+        draws=tuple(([a, a, 2 * a],) for a in (1e-3, 1e-1, 1.0, 10.0, 1e4)),
         peer=td.Dirichlet,
         scipy=lambda alpha: scipy.stats.beta(alpha[0], sum(alpha[1:])),
         project=lambda z: z[..., 0],
@@ -281,8 +314,9 @@ REGISTRY: dict[str, Row] = {
         implicit.Kumaraswamy,
         grid=((0.3, 0.4), (1.0, 3.0), (5.0, 0.7), (20.0, 30.0)),
         gradient="explicit",
-        draws=((1e-1, 1.0), (1.0, 1.0), (10.0, 0.5), (1e4, 3.0)),
+        draws=((1e-3, 10.0), (1e-1, 1.0), (1.0, 1.0), (10.0, 0.5), (1e4, 3.0)),
         peer=td.Kumaraswamy,
+        scipy=ScipyKumaraswamy,
         expectations={
             "z^a": (identity, lambda a, b: b * torch.exp((1 + 1 / a).lgamma() + b.lgamma() - (1 + 1 / a + b).lgamma())),
         },

@@ -68,6 +68,15 @@ def test_samples_have_shape_dtype_and_support(name: str, dtype: torch.dtype):
 
 
 @every
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_types_keep_their_dtype(name: str, dtype: torch.dtype):
+    q = REGISTRY[name].grid_distribution(dtype, validate_args=False)
+    sample = q.rsample((3,))
+    assert sample.dtype == dtype
+    assert sample.isfinite().all()
+
+
+@every
 def test_expand(name: str):
     q = REGISTRY[name].grid_distribution()
     expanded = q.expand((3, *q.batch_shape))

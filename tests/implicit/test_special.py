@@ -44,8 +44,10 @@ def von_mises_cdf(x: float, concentration: float) -> float:
 
 
 NORMAL_ARGUMENTS = tuple((x,) for x in (-30.0, -8.0, -2.0, -1.0, -0.3, 0.0, 0.7, 3.0))
+LOG_ARGUMENTS = tuple((y,) for y in (-1e3, -40.0, -6.0, -4.0, -1.0, -0.5, -1e-2))
 EXAMPLES = {
     "ndtr": Example(special.ndtr, scipy.special.ndtr, NORMAL_ARGUMENTS, ((float("nan"),),)),
+    "ndtri_exp": Example(special.ndtri_exp, scipy.special.ndtri_exp, LOG_ARGUMENTS, ((0.5,), (float("nan"),))),
     "log_ndtr": Example(special.log_ndtr, scipy.special.log_ndtr, NORMAL_ARGUMENTS, ((float("nan"),),)),
     "von_mises_cdf": Example(special.von_mises_cdf, von_mises_cdf, VON_MISES_ARGUMENTS, VON_MISES_OUTSIDE),
     "betainc": Example(special.betainc, scipy.special.betainc, BETA_ARGUMENTS, BETA_OUTSIDE),

@@ -370,3 +370,18 @@ def test_log_prob_can_be_traced():
         loc, k = normalize(torch.randn(5, d), dim=-1), torch.rand(5).requires_grad_()
         expected = torch.autograd.grad(log_prob(loc, k).sum(), k)
         torch.testing.assert_close(torch.autograd.grad(traced(loc, k).sum(), k), expected)
+
+
+def test_samples_turn_with_their_mean_direction():
+    # along a great circle z(t) is a rotation by t in one plane: dz/dt is z turned by a right angle, d²z/dt² = −z in the plane
+    t = torch.zeros((), dtype=torch.float64, requires_grad=True)
+    loc = torch.stack((t.cos(), t.sin(), 0 * t, 0 * t))
+    z = VonMisesFisher(loc, 3.0, validate_args=False).rsample()
+    first, second = [], []
+    for component in z:
+        (slope,) = torch.autograd.grad(component, t, create_graph=True)
+        first.append(slope.detach())
+        second.append(torch.autograd.grad(slope, t, retain_graph=True)[0])
+    plane = z.detach() * torch.tensor([1.0, 1.0, 0.0, 0.0], dtype=torch.float64)
+    torch.testing.assert_close(torch.stack(second), -plane)
+    torch.testing.assert_close(torch.stack(first), torch.stack((-plane[1], plane[0], plane[2], plane[3])))

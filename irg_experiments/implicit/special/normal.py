@@ -27,18 +27,8 @@ def log_ndtr(x: Tensor) -> Tensor:
 
 
 def ndtri_exp(y: Tensor) -> Tensor:
-    """The x of ln Φ(x) = y ≤ 0: by ``torch.special.ndtri``, and far out by three Newton steps from the leading terms of ln Φ.
-
-    It cannot be differentiated in ``y`` beyond what the steps give: attach the derivative Φ/φ where it is needed.
-    """
-    centre = torch.where(y > -math.log(2), -torch.special.ndtri(-torch.expm1(y)), torch.special.ndtri(y.exp()))
-    far = y.isfinite() & (y < _LOG_TAIL)
-    y = torch.where(far, y, _LOG_TAIL)
-    x = -(-2 * y - (-4 * math.pi * y).log()).sqrt()
-    for _ in range(3):
-        scaled = torch.special.erfcx(-_ROOT_HALF * x)
-        x = x - ((0.5 * scaled).log() - 0.5 * x.square() - y) * scaled * math.sqrt(0.5 * math.pi)
-    return torch.where(far, x, centre)
+    """The x of ln Φ(x) = y ≤ 0; differentiable, with the slope Φ(x)/φ(x)."""
+    return elementwise(_ndtri_exp, (_ndtri_exp_slope,), y)
 
 
 def _log_ndtr(x: Tensor) -> Tensor:
@@ -54,3 +44,19 @@ def _log_ndtr_slope(x: Tensor) -> Tensor:
     tail = math.sqrt(2 / math.pi) / torch.special.erfcx(_ROOT_HALF * torch.where(far, -x, 1.0))
     centre = (-0.5 * near.square()).exp() / (math.sqrt(2 * math.pi) * ndtr(near))
     return torch.where(far, tail, centre)
+
+
+def _ndtri_exp(y: Tensor) -> Tensor:
+    """By ``torch.special.ndtri``, and far out by three Newton steps from the leading terms of ln Φ."""
+    centre = torch.where(y > -math.log(2), -torch.special.ndtri(-torch.expm1(y)), torch.special.ndtri(y.exp()))
+    far = y.isfinite() & (y < _LOG_TAIL)
+    y = torch.where(far, y, _LOG_TAIL)
+    x = -(-2 * y - (-4 * math.pi * y).log()).sqrt()
+    for _ in range(3):
+        scaled = torch.special.erfcx(-_ROOT_HALF * x)
+        x = x - ((0.5 * scaled).log() - 0.5 * x.square() - y) * scaled * math.sqrt(0.5 * math.pi)
+    return torch.where(far, x, centre)
+
+
+def _ndtri_exp_slope(y: Tensor) -> Tensor:
+    return 1 / _log_ndtr_slope(ndtri_exp(y))
