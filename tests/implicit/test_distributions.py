@@ -377,7 +377,8 @@ def test_compiles_without_a_graph_break(name: str):
     def objective(*parameters: Tensor) -> Tensor:
         q = row.make(*parameters, validate_args=False)
         sample = q.rsample((3,))
-        return q.log_prob(sample.detach()).sum() + sample.sum()
+        weight = torch.linspace(-1, 2, sample.numel(), dtype=sample.dtype).reshape(sample.shape)
+        return q.log_prob(sample.detach()).sum() + (weight * sample).sum()
 
     torch._dynamo.reset()
     compiled = torch.compile(objective, fullgraph=True, backend="aot_eager")

@@ -1,0 +1,40 @@
+"""What is particular to distributions made of Gammas: tiny shapes, and the ways to a Dirichlet's gradient."""
+
+import scipy.stats
+import torch
+from torch import Tensor
+
+from irg_experiments.implicit import Beta, Dirichlet
+
+DRAWS = 20_000
+
+
+def z_scores(samples: Tensor, expected: Tensor | float) -> Tensor:
+    samples = samples.double()
+    return (samples.mean(0) - expected) / (samples.std(0) / len(samples) ** 0.5)
+
+
+def test_beta_with_tiny_shapes_sits_at_the_ends():
+    draws = Beta(torch.full((DRAWS,), 1e-3), torch.tensor(1e-3)).sample()
+    assert ((draws > 0) & (draws < 1)).all()
+    inside = scipy.stats.beta(1e-3, 1e-3)
+    assert z_scores(((draws > 0.4) & (draws < 0.6)).float(), inside.cdf(0.6) - inside.cdf(0.4)).abs() < 5
+    assert z_scores((draws > 0.5).float(), 0.5).abs() < 5
+
+
+def test_dirichlet_with_tiny_shapes_sits_in_the_corners():
+    draws = Dirichlet(torch.full((DRAWS, 3), 1e-3)).sample()
+    torch.testing.assert_close(draws.sum(-1), torch.ones(DRAWS))
+    largest = draws.max(-1)
+    assert (largest.values > 0.99).float().mean() > 0.98
+    assert (z_scores(torch.nn.functional.one_hot(largest.indices).float(), 1 / 3).abs() < 5).all()
+
+
+def test_gradients_of_tiny_shapes_are_finite_and_right_in_float32():
+    concentration = torch.full((DRAWS, 4), 1e-3, requires_grad=True)
+    theta = Dirichlet(concentration).rsample()
+    (grad,) = torch.autograd.grad(theta[:, 0].sum(), concentration)
+    assert grad.isfinite().all()
+    # E[θ₀] = α₀/Σα: its derivatives are 3/(16 a) and −1/(16 a) for four equal shapes a
+    exact = torch.tensor([3.0, -1.0, -1.0, -1.0]).double() / (16 * 1e-3)
+    assert (z_scores(grad, exact).abs() < 5).all()
