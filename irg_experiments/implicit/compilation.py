@@ -53,7 +53,10 @@ def set_compile(mode: str) -> None:
 
 
 def evaluate(formula: Formula, arguments: Sequence[Tensor]) -> Tensor:
-    """``formula(*arguments)`` for tensors of one shape, dtype and device; by machine code where that is worth it."""
+    """``formula(*arguments)`` for tensors of one shape, dtype and device; by machine code where that is worth it.
+
+    The formula is elementwise: of any shape it makes the same numbers, perhaps several along a new first dimension.
+    """
     first = arguments[0]
     if _State.mode == "off" or _is_watched(arguments) or first.numel() < _FEW:  # in this order: traces know no numbers
         return formula(*arguments)
@@ -85,8 +88,8 @@ class _Kernel:
                 return self.formula(*arguments)
             self.compiled = self._compile(len(arguments))
         # the machine code reads plain arrays
-        flat = (argument.contiguous().view(-1) for argument in arguments)
-        return self.compiled(*flat).view(arguments[0].shape)
+        result = self.compiled(*(argument.contiguous().view(-1) for argument in arguments))
+        return result.view(result.shape[:-1] + arguments[0].shape)
 
     def _compile(self, count: int) -> Callable[..., Tensor]:
         if not can_compile(torch.device(self.device)):

@@ -14,7 +14,8 @@ def elementwise(function: Formula, partials: Sequence[Formula], *arguments: Tens
     """``function(*arguments)``, differentiable in each argument.
 
     Args:
-        function: computes values elementwise from tensors of one shape and one dtype, float32 or float64.
+        function: computes values elementwise from tensors of one shape and one dtype, float32 or float64; it may stack
+            several of them along a new first dimension if no argument can be differentiated.
         partials: one for each argument: the partial derivative, as a function of all arguments. What it returns is
             differentiated again for second derivatives, so it is written in differentiable operations, or raises.
         arguments: tensors that broadcast. They are promoted to one dtype, and half precision to float32; the result has the

@@ -58,7 +58,8 @@ def beta_sample_grad(a: Tensor, b: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
         The derivatives, positive and negative; 0 at z = 0 and z = 1; NaN for a ≤ 0, b ≤ 0, z outside [0, 1] and NaN. They
         cannot be differentiated themselves: that raises NotImplementedError.
     """
-    return elementwise(_sample_grad_a, _VALUES_ONLY, a, b, z), elementwise(_sample_grad_b, _VALUES_ONLY, a, b, z)
+    dz_da, dz_db = elementwise(_both_sample_grads, _VALUES_ONLY, a, b, z).unbind()
+    return dz_da, dz_db
 
 
 def betainc(a: Tensor, b: Tensor, x: Tensor) -> Tensor:
@@ -80,11 +81,11 @@ _VALUES_ONLY = (not_implemented("the derivative of a Beta sample"),) * 3
 
 
 def _betainc_grad_a(a: Tensor, b: Tensor, x: Tensor) -> Tensor:
-    return -_beta_density(a, b, x) * elementwise(_sample_grad_a, _VALUES_ONLY, a, b, x)
+    return -_beta_density(a, b, x) * beta_sample_grad(a, b, x)[0]
 
 
 def _betainc_grad_b(a: Tensor, b: Tensor, x: Tensor) -> Tensor:
-    return -_beta_density(a, b, x) * elementwise(_sample_grad_b, _VALUES_ONLY, a, b, x)
+    return -_beta_density(a, b, x) * beta_sample_grad(a, b, x)[1]
 
 
 def _beta_density(a: Tensor, b: Tensor, x: Tensor) -> Tensor:
@@ -93,12 +94,9 @@ def _beta_density(a: Tensor, b: Tensor, x: Tensor) -> Tensor:
     return (torch.special.xlogy(a - 1, x) + torch.special.xlog1py(b - 1, -x) - log_beta).exp()
 
 
-def _sample_grad_a(a: Tensor, b: Tensor, z: Tensor) -> Tensor:
-    return _sample_grads(a, b, z)[0]
-
-
-def _sample_grad_b(a: Tensor, b: Tensor, z: Tensor) -> Tensor:
-    return _sample_grads(a, b, z)[1]
+def _both_sample_grads(a: Tensor, b: Tensor, z: Tensor) -> Tensor:
+    """Along a new first dimension, as they share most of the work."""
+    return torch.stack(_sample_grads(a, b, z))
 
 
 def _sample_grads(a: Tensor, b: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
