@@ -1,4 +1,4 @@
-"""One downloader: from a list of mirrors, with a progress bar, written whole or not at all, checked by SHA-256."""
+"""One downloader: from a list of mirrors, with a progress bar, written whole or not at all, checked by a checksum."""
 
 import hashlib
 import urllib.error
@@ -17,11 +17,24 @@ CHUNK = 1 << 16
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file of a data set: its path below the data root, its checksum, and where it can be had."""
+    """A file of a data set: its path below the data root, its checksum, where it can be had, and what runs without it."""
 
     path: str
-    sha256: str
+    checksum: str
     mirrors: tuple[str, ...]
+    algorithm: str = "sha256"
+    embedded: str = "bars"
+
+    def verify(self, path: Path) -> None:
+        """Raises UserError, which names the file at ``path``, unless it has the checksum; it is left alone."""
+        if (found := checksum(path, self.algorithm)) != self.checksum:
+            raise UserError(
+                f"{path} is damaged or incomplete: it has {_NAMES[self.algorithm]} {found}, not {self.checksum}. Nothing was "
+                "overwritten: remove the file to have it downloaded again, or set data.root to another folder."
+            )
+
+
+_NAMES = {"sha256": "SHA-256", "md5": "MD5"}
 
 
 def fetch(file: RemoteFile, root: Path) -> Path:
@@ -33,18 +46,15 @@ def fetch(file: RemoteFile, root: Path) -> Path:
     path = root / file.path
     if not path.exists():
         _download(file, root)
-    elif (found := sha256(path)) != file.sha256:
-        raise UserError(
-            f"{path} has SHA-256 {found}, not {file.sha256}. Nothing was overwritten: "
-            "remove the file to have it downloaded again, or set data.root to another folder."
-        )
+    else:
+        file.verify(path)
     return path
 
 
-def sha256(path: Path) -> str:
-    """The hexadecimal SHA-256 of a file."""
+def checksum(path: Path, algorithm: str) -> str:
+    """The hexadecimal checksum of a file by one of hashlib's algorithms."""
     with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        return hashlib.file_digest(stream, algorithm).hexdigest()
 
 
 def _download(file: RemoteFile, root: Path) -> None:
@@ -58,14 +68,15 @@ def _download(file: RemoteFile, root: Path) -> None:
         except (OSError, urllib.error.URLError) as error:
             failures.append(f"{url} ({error})")
             continue
-        if (found := sha256(partial)) == file.sha256:
+        if (found := checksum(partial, file.algorithm)) == file.checksum:
             partial.replace(path)
             return
-        failures.append(f"{url} (SHA-256 {found} instead of {file.sha256})")
+        failures.append(f"{url} ({_NAMES[file.algorithm]} {found} instead of {file.checksum})")
         partial.unlink()
     raise UserError(
         f"Missing data file {path}, and no mirror delivered it: {'; '.join(failures)}. Put the file there, point data.root "
-        f"(or the environment variable IRG_DATA) at a folder that holds {file.path}, or use data=bars, which needs no download."
+        f"(or the environment variable IRG_DATA) at a folder that holds {file.path}, or use data={file.embedded}, which runs at "
+        "once and needs no download."
     )
 
 
