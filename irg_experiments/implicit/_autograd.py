@@ -12,6 +12,12 @@ def is_transformed() -> bool:
     return not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active()
 
 
+def is_batched() -> bool:
+    """Whether torch.func.vmap is among the transformations that follow the operations."""
+    vmap = torch._C._functorch.TransformType.Vmap
+    return is_transformed() and any(level.key() == vmap for level in torch._C._functorch.get_interpreter_stack())
+
+
 def is_traced() -> bool:
     """Whether torch.compile or a transformation of torch.func follows the operations."""
     return torch.compiler.is_compiling() or is_transformed()

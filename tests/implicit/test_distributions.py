@@ -331,6 +331,7 @@ def test_forward_and_reverse_mode_agree(name: str):
     value, forward = torch.func.jvp(sample, parameters, tangents)
     again, pullback = torch.func.vjp(sample, *parameters)
     assert torch.equal(value, again)
+    assert torch.equal(value, sample(*parameters))
     weight = torch.randn_like(value)
     reverse = sum((t * g).sum() for t, g in zip(tangents, pullback(weight), strict=True))
     torch.testing.assert_close((weight * forward).sum(), reverse)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from irg_experiments.implicit._autograd import is_traced, is_transformed
+from irg_experiments.implicit._autograd import is_batched, is_traced
 
 # what a formula returns for a proposal that is rejected
 REJECTED = float("inf")
@@ -40,7 +40,7 @@ class Sampler:
             parameter = parameter.float()
         if generator is not None or not is_traced():
             return self._blockwise(parameter, generator, setting).to(dtype)
-        if is_transformed():  # a random zero, so that vmap also batches what does not depend on the batch
+        if is_batched():  # a random zero, so that vmap also batches what does not depend on the batch
             parameter = parameter + 0 * torch.rand_like(parameter)
         return self.operator(parameter, setting).to(dtype)
 
