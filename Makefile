@@ -39,6 +39,8 @@ bench: $(INSTALLED)  ## time a training step against the plain dense formulation
 .PHONY: reference
 reference: $(INSTALLED)  ## repeat the runs behind the README's tables (hours; set IRG_DATA to the real data)
 	$(BIN)/irg-run -m experiment=lda method=implicit data=newsgroups budget=paper threads=1 seed=0,1,2
+	$(BIN)/irg-run experiment=cross_entropy budget=paper
+	$(BIN)/irg-run experiment=accuracy budget=paper
 
 .PHONY: readme
 readme: $(INSTALLED)  ## write the tables of outputs/reference into README.md

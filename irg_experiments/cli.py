@@ -11,6 +11,7 @@ from irg_experiments.errors import DivergedError, UserError
 EXAMPLES = (
     ("LDA by implicit gradients on a generated corpus; minutes, no download", "irg-run experiment=lda"),
     ("the paper's perplexity on 20 Newsgroups", "irg-run experiment=lda method=implicit data=newsgroups budget=paper"),
+    ("variance of the gradient, method by method; seconds", "irg-run experiment=cross_entropy"),
     ("three seeds, one after another", "irg-run -m experiment=lda data=bars seed=0,1,2"),
 )
 
@@ -73,7 +74,10 @@ def _run_with_hydra(arguments: Sequence[str]) -> None:
                 hydra.compose("config", overrides)
     except HydraException as error:
         raise UserError(_first_line(error)) from error
-    hydra.main(config_path=str(config_directory()), config_name="config", version_base="1.3")(_job)()
+    job = _sweep_job if flags & {"-m", "--multirun"} else _job
+    hydra.main(config_path=str(config_directory()), config_name="config", version_base="1.3")(job)()
+    if _refused:
+        sys.exit(2)
 
 
 def _first_line(error: Exception) -> str:
@@ -84,6 +88,22 @@ def _first_line(error: Exception) -> str:
 def _job(config: Any) -> None:
     # hydra hides the traceback of exceptions; the ones for the user are to arrive as they are
     _exit_on_error(_run_experiment, config)
+
+
+# what runs of a sweep could not do: the others are still run
+_refused: list[UserError] = []
+
+
+def _sweep_job(config: Any) -> None:
+    _exit_on_error(_run_or_refuse, config)
+
+
+def _run_or_refuse(config: Any) -> None:
+    try:
+        _run_experiment(config)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        _refused.append(error)
 
 
 def _run_experiment(config: Any) -> None:

@@ -31,7 +31,7 @@ def test_help_lists_everything_without_importing_torch(tmp_path: Path):
     for group in GROUPS:
         for choice in choices(group):
             assert choice in result.stdout
-    assert result.stdout.count("\n  irg-run ") == 3
+    assert result.stdout.count("\n  irg-run ") == 4
 
 
 @pytest.mark.parametrize(("group", "choice"), [(group, choice) for group in GROUPS for choice in choices(group)])
@@ -72,6 +72,15 @@ def test_users_mistakes_end_in_one_line_and_exit_code_2(tmp_path: Path):
         assert len(errors) == 1
         assert part in errors[0]
         assert "Traceback" not in result.stderr
+
+
+def test_a_sweep_over_methods_runs_those_that_can_and_says_which_cannot(tmp_path: Path):
+    overrides = ["experiment=cross_entropy", "budget=smoke", "compile=off", "method=explicit,implicit"]
+    result = irg_run("-m", *overrides, cwd=tmp_path)
+    assert result.returncode == 2
+    assert result.stderr.count("error: method=explicit cannot differentiate samples of Dirichlet or von Mises") == 1
+    assert "Traceback" not in result.stderr
+    assert [path.parent.name.split("-")[0] for path in tmp_path.rglob("record.json")] == ["implicit"]
 
 
 def test_a_sweep_makes_one_run_a_value(tmp_path: Path):

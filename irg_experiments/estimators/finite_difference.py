@@ -41,19 +41,12 @@ class FiniteDifference(Reparameterized):
     def draw_log_gamma(self, a: Tensor) -> Draw:
         """See ``Reparameterized``."""
         log_g = standard_log_gamma(a)
-        low, high = _neighbours(a, torch.minimum(a, a.sqrt()))
-        difference = probability_difference(low, log_g, high, log_g)
-        return Draw(log_g, -difference / ((high - low) * density_of_log(a, log_g)))
+        return Draw(log_g, log_gamma_slope(a, log_g))
 
     def draw_angle(self, concentration: Tensor) -> Draw:
         """See ``Reparameterized``."""
         angle = standard_von_mises(concentration)
-        low, high = _neighbours(concentration, concentration.clamp(min=1.0))
-        low = low.clamp(min=0.0)
-        lower_tail = -angle.abs()
-        difference = von_mises_cdf(lower_tail, high) - von_mises_cdf(lower_tail, low)
-        density = VonMises(torch.zeros_like(angle), concentration, validate_args=False).log_prob(angle).exp()
-        return Draw(angle, angle.sign() * difference / ((high - low) * density))
+        return Draw(angle, angle_slope(concentration, angle))
 
     def expectation(self, f: Callable[[Tensor], Tensor], q: td.Distribution, num_samples: int = 1) -> Tensor:
         """See ``irg_experiments.estimators.base.Estimator``."""
@@ -63,9 +56,26 @@ class FiniteDifference(Reparameterized):
         sample = base.sample((num_samples,))
         for name, parameter in _parameters(base).items():
             with torch.no_grad():
-                slope = _sample_slope(base, name, sample)
+                slope = sample_slope(base, name, sample)
             sample = attach(sample, slope, parameter.expand_as(sample)) + (sample - sample.detach())
         return f(sample).mean(0)
+
+
+def log_gamma_slope(a: Tensor, log_g: Tensor) -> Tensor:
+    """d log g/da of g ~ Gamma(a, 1)."""
+    low, high = _neighbours(a, torch.minimum(a, a.sqrt()))
+    difference = probability_difference(low, log_g, high, log_g)
+    return -difference / ((high - low) * density_of_log(a, log_g))
+
+
+def angle_slope(concentration: Tensor, angle: Tensor) -> Tensor:
+    """dz/dκ of z ~ vM(0, κ)."""
+    low, high = _neighbours(concentration, concentration.clamp(min=1.0))
+    low = low.clamp(min=0.0)
+    lower_tail = -angle.abs()
+    difference = von_mises_cdf(lower_tail, high) - von_mises_cdf(lower_tail, low)
+    density = VonMises(torch.zeros_like(angle), concentration, validate_args=False).log_prob(angle).exp()
+    return angle.sign() * difference / ((high - low) * density)
 
 
 def _neighbours(parameter: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
@@ -78,7 +88,7 @@ def _parameters(q: td.Distribution) -> dict[str, Tensor]:
     return {name: getattr(q, name) for name in q.arg_constraints}
 
 
-def _sample_slope(q: td.Distribution, name: str, sample: Tensor) -> Tensor:
+def sample_slope(q: td.Distribution, name: str, sample: Tensor) -> Tensor:
     """The derivative of samples of q with respect to its parameter ``name``."""
     parameters = _parameters(q)
     parameter = parameters[name]

@@ -35,11 +35,16 @@ class Knowles(Reparameterized):
     def draw_log_gamma(self, a: Tensor) -> Draw:
         """See ``Reparameterized``."""
         log_g = standard_log_gamma(a)
-        g = log_g.exp()
-        small = (torch.digamma(a + 1) - log_g) / a
-        large = 0.5 * (1 / g + 1 / a)
-        slope = torch.where(a > _LARGE, large, _difference_of_inverses(a, log_g))
-        return Draw(log_g, torch.where(g < _EDGE * (a + 1), small, slope))
+        return Draw(log_g, log_gamma_slope(a, log_g))
+
+
+def log_gamma_slope(a: Tensor, log_g: Tensor) -> Tensor:
+    """d log g/da of g ~ Gamma(a, 1)."""
+    g = log_g.exp()
+    small = (torch.digamma(a + 1) - log_g) / a
+    large = 0.5 * (1 / g + 1 / a)
+    slope = torch.where(a > _LARGE, large, _difference_of_inverses(a, log_g))
+    return torch.where(g < _EDGE * (a + 1), small, slope)
 
 
 def _difference_of_inverses(a: Tensor, log_g: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import torch.distributions as td
 from torch import Tensor
+from torch.distributions.relaxed_categorical import ExpRelaxedCategorical
 
 from irg_experiments.implicit.distributions.base import Reparameterizable
 
@@ -40,4 +41,6 @@ class Explicit(Pathwise):
         td.Uniform,
         td.Exponential,
         td.Kumaraswamy,
+        td.RelaxedOneHotCategorical,
+        ExpRelaxedCategorical,
     )

@@ -16,6 +16,7 @@ from irg_experiments.data.bag_of_words import BagOfWords, Corpus
 from irg_experiments.data.bars import SIDE
 from irg_experiments.errors import UserError
 from irg_experiments.estimators import ESTIMATORS, Estimator, supports
+from irg_experiments.experiments.methods import make_estimator
 from irg_experiments.implicit import Dirichlet
 from irg_experiments.models.lda import LDA
 from irg_experiments.results import figures
@@ -132,10 +133,11 @@ class LdaTask:
 class LdaExperiment:
     """The experiment of configs/experiment/lda.yaml."""
 
+    groups: tuple[str, ...] = ("data", "method")
+
     def __init__(self, config: Any, device: torch.device) -> None:
         self.config, self.device = config, device
-        options = {name: value for name, value in config.method.items() if name != "name"}
-        estimator = ESTIMATORS[config.method.name](**options)
+        estimator = make_estimator(config.method)
         if not supports(estimator, Dirichlet):
             raise UserError(_no_dirichlet(config.method.name))
         self.data = load_topic_data(config.data.name, Path(config.data.root))

@@ -1,9 +1,10 @@
 """What every experiment shares: its directory, its record, its seed, what happens when it is repeated or fails."""
 
+import dataclasses
 import logging
 import shlex
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,7 +12,8 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from irg_experiments import implicit
-from irg_experiments.experiments import lda
+from irg_experiments.experiments import accuracy, cross_entropy, lda
+from irg_experiments.experiments.result import Measured
 from irg_experiments.results.record import identity, new_record, read_record, write_record
 from irg_experiments.training.device import resolve_device
 from irg_experiments.training.loop import TrainingResult
@@ -20,9 +22,17 @@ log = logging.getLogger(__name__)
 
 
 class Experiment(Protocol):
-    """One experiment, set up from its config: it trains or measures, then shows what came out."""
+    """One experiment, set up from its config: it trains or measures, then shows what came out.
 
-    def run(self, directory: Path) -> TrainingResult:
+    Attributes:
+        groups: the config groups whose choices name its run directory, besides budget and seed.
+    """
+
+    groups: tuple[str, ...]
+
+    def __init__(self, config: Any, device: torch.device) -> None: ...
+
+    def run(self, directory: Path) -> TrainingResult | Measured:
         """Computes the metrics; goes on where an interrupted run of the directory stopped."""
         ...
 
@@ -31,7 +41,11 @@ class Experiment(Protocol):
         ...
 
 
-EXPERIMENTS: dict[str, Callable[[Any, torch.device], Experiment]] = {"lda": lda.LdaExperiment}
+EXPERIMENTS: dict[str, type[Experiment]] = {
+    "accuracy": accuracy.AccuracyExperiment,
+    "cross_entropy": cross_entropy.CrossEntropyExperiment,
+    "lda": lda.LdaExperiment,
+}
 
 
 def run_experiment(config: DictConfig, overrides: Sequence[str]) -> Path:
@@ -75,13 +89,16 @@ def resolve(config: DictConfig) -> dict[str, Any]:
 
 def portable(resolved: dict[str, Any], config: DictConfig) -> dict[str, Any]:
     """The resolved config for the record, with the data root as it was written: a path of one machine helps no other."""
+    if "data" not in resolved:
+        return resolved
     as_written: Any = OmegaConf.to_container(config.data)
     return {**resolved, "data": {**resolved["data"], "root": as_written["root"]}}
 
 
 def run_directory(resolved: dict[str, Any]) -> Path:
     """Where a run of this config belongs: a readable name, and a hash of everything that can change the result."""
-    parts = (resolved["data"]["name"], resolved["method"]["name"], resolved["budget"], f"seed{resolved['seed']}")
+    groups = EXPERIMENTS[resolved["experiment"]].groups
+    parts = (*(resolved[group]["name"] for group in groups), resolved["budget"], f"seed{resolved['seed']}")
     return Path(resolved["output"]) / resolved["experiment"] / f"{'-'.join(parts)}-{identity(resolved)}"
 
 
@@ -104,8 +121,7 @@ def _run_recorded(experiment: Experiment, directory: Path, record: dict[str, Any
     except Exception as error:
         write_record(directory, {**record, "status": "failed", "error": f"{type(error).__name__}: {error}"})
         raise
-    record.update(
-        metrics=result.metrics, steps_per_second=round(result.steps_per_second, 1), wall_seconds=round(result.wall_seconds, 1)
-    )
+    fields = dataclasses.asdict(result)
+    record.update({name: round(value, 1) if isinstance(value, float) else value for name, value in fields.items()})
     experiment.show(directory, record)
     write_record(directory, {**record, "status": "done"})

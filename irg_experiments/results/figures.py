@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib
 
@@ -55,4 +55,44 @@ def topic_images(path: Path, rows: dict[str, NDArray[np.floating]], side: int) -
         for axis in row:
             axis.set(xticks=[], yticks=[])
         row[0].set_ylabel(label)
+    return _save(figure, path)
+
+
+class Panel(NamedTuple):
+    """Curves over one swept parameter."""
+
+    axis: str
+    logarithmic: bool
+    values: list[float]
+    curves: dict[str, list[float]]
+
+
+def variance_sweeps(path: Path, panels: dict[str, Panel]) -> Path:
+    """Variance against the swept parameter, a panel for each distribution; legends in the order of the variance."""
+    figure, row = plt.subplots(1, len(panels), figsize=(6 * len(panels), 4.5), squeeze=False)
+    labels = sorted({label for panel in panels.values() for label in panel.curves})
+    for axes, (name, panel) in zip(row[0], panels.items(), strict=True):
+        for label in sorted(panel.curves, key=lambda label: -float(np.log(panel.curves[label]).mean())):
+            number = labels.index(label)
+            style: dict[str, Any] = {"color": f"C{number % 10}", "linestyle": "-" if number < 10 else "--"}
+            if label == "implicit":
+                style = {"color": "black", "linewidth": 2}
+            axes.plot(panel.values, panel.curves[label], label=label, **style)
+        axes.set(title=name, xlabel=panel.axis, ylabel="variance of the gradient", yscale="log")
+        if panel.logarithmic:
+            axes.set_xscale("log")
+        axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
+    figure.tight_layout()
+    return _save(figure, path)
+
+
+def by_shape(path: Path, panels: dict[str, dict[str, dict[float, float]]], quantity: str) -> Path:
+    """A quantity of each method against the first parameter, both logarithmic, a panel for each distribution."""
+    figure, row = plt.subplots(1, len(panels), figsize=(4.5 * len(panels), 4), squeeze=False)
+    for axes, (name, curves) in zip(row[0], panels.items(), strict=True):
+        for label, points in curves.items():
+            axes.plot(list(points), list(points.values()), marker=".", label=label)
+        axes.set(title=name, xlabel="first parameter", ylabel=quantity, xscale="log", yscale="log")
+        axes.legend(fontsize="x-small")
+    figure.tight_layout()
     return _save(figure, path)

@@ -21,23 +21,28 @@ CONDUCT = ("output", "rerun")
 def identity(config: dict[str, Any]) -> str:
     """Eight hexadecimal digits that differ when the resolved configs differ in anything that can change a result."""
     essence = {name: value for name, value in config.items() if name not in CONDUCT}
-    essence["data"] = {name: value for name, value in config.get("data", {}).items() if name != "root"}
+    if "data" in config:
+        essence["data"] = {name: value for name, value in config["data"].items() if name != "root"}
     return hashlib.sha256(json.dumps(essence, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def new_record(config: dict[str, Any], command: str, device: str) -> dict[str, Any]:
-    """The record of a run that is about to start."""
+    """The record of a run that is about to start; null where the experiment has no such thing."""
+
+    def name_of(group: str) -> str | None:
+        return config[group]["name"] if group in config else None
+
     return {
         "schema_version": SCHEMA_VERSION,
         "status": "running",
         "experiment": config["experiment"],
-        "method": config["method"]["name"],
-        "data": config["data"]["name"],
-        "model": config["model"]["name"],
+        "method": name_of("method"),
+        "data": name_of("data"),
+        "model": name_of("model"),
         "seed": config["seed"],
         "budget": config["budget"],
         "metrics": {},
-        "steps": config["training"]["steps"],
+        "steps": config.get("training", {}).get("steps"),
         "steps_per_second": None,
         "wall_seconds": None,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -1,11 +1,12 @@
 """Tables from records, for the terminal and for the README."""
 
+import math
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from irg_experiments.results.paper import PERPLEXITY, Figure
+from irg_experiments.results.paper import PERPLEXITY, SAMPLE_DERIVATIVE, Figure
 
 Record = dict[str, Any]
 
@@ -42,6 +43,100 @@ def _perplexity_row(key: tuple[str, ...], records: Sequence[Record]) -> list[str
     run = f"`{command} seed={seeds}`" if len(records) == 1 else f"`{command.replace('irg-run', 'irg-run -m', 1)} seed={seeds}`"
     steps = f"{records[0]['steps']:,}"
     return [model, method, data, *measured, str(paper) if paper else "–", str(len(records)), steps, run]
+
+
+CROSS_ENTROPY_HEADER = [
+    "distribution",
+    "method",
+    "variance",
+    "to implicit's",
+    "least",
+    "most",
+    "bias z",
+    "worst z",
+    "µs",
+    "variance × µs",
+]
+
+
+def cross_entropy_rows(records: Iterable[Record]) -> list[list[str]]:
+    """One row for each distribution and method of each run of experiment=cross_entropy, by variance."""
+    rows = []
+    for record in records:
+        if record["status"] != "failed" and record["experiment"] == "cross_entropy":
+            for distribution, methods in record["metrics"].items():
+                ordered = sorted(methods.items(), key=lambda item: item[1]["variance"])
+                rows += [[distribution, label, *_cross_entropy_cells(values)] for label, values in ordered]
+    return rows
+
+
+def _cross_entropy_cells(values: dict[str, float]) -> list[str]:
+    ratios = [_three_digits(values[name]) if name in values else "–" for name in ("ratio", "least_ratio", "most_ratio")]
+    bias = [f"{values['bias_z']:+.1f}", f"{values['bias_z_worst']:.1f}"]
+    cost = values["variance"] * values["microseconds"]
+    return [_three_digits(values["variance"]), *ratios, *bias, _three_digits(values["microseconds"]), _three_digits(cost)]
+
+
+ACCURACY_HEADER = [
+    "distribution",
+    "method",
+    "float32 error",
+    "float64 error",
+    "paper's",
+    "float32 time",
+    "float64 time",
+    "paper's time",
+]
+
+
+def accuracy_rows(records: Iterable[Record]) -> list[list[str]]:
+    """Mean relative error and time on the paper's protocol, as multiples of automatic differentiation's."""
+    rows = []
+    for record in _accuracy_records(records):
+        for distribution, methods in record["metrics"].items():
+            one = methods["automatic differentiation"]
+            for method, by_dtype in methods.items():
+                error, seconds = (
+                    [by_dtype[d][kind] / one[d][kind] for d in ("float32", "float64")] for kind in ("paper_mean", "nanoseconds")
+                )
+                printed = SAMPLE_DERIVATIVE.get((distribution, method))
+                paper = [f"{value:g}×" for value in printed] if printed else ["–", "–"]
+                rows.append([distribution, method, *map(_multiple, error), paper[0], *map(_multiple, seconds), paper[1]])
+    return rows
+
+
+ACCURACY_ABSOLUTE_HEADER = ["distribution", "method", "dtype", "mean", "median", "worst", "wide: mean", "median", "worst", "ns"]
+
+
+def accuracy_absolute_rows(records: Iterable[Record]) -> list[list[str]]:
+    """Relative errors on the paper's protocol and on the wide range, and nanoseconds an element."""
+    rows = []
+    for record in _accuracy_records(records):
+        for distribution, methods in record["metrics"].items():
+            for method, by_dtype in methods.items():
+                for dtype, values in by_dtype.items():
+                    errors = [
+                        f"{values[f'{points}_{kind}']:.1e}"
+                        for points in ("paper", "wide")
+                        for kind in ("mean", "median", "worst")
+                    ]
+                    rows.append([distribution, method, dtype, *errors, _three_digits(values["nanoseconds"])])
+    return rows
+
+
+def _accuracy_records(records: Iterable[Record]) -> list[Record]:
+    return [record for record in records if record["experiment"] == "accuracy" and record["status"] != "failed"]
+
+
+def _multiple(value: float) -> str:
+    return f"{_three_digits(value)}×"
+
+
+def _three_digits(value: float) -> str:
+    """Three significant digits, plainly where that is short."""
+    if value == 0 or not 1e-3 <= abs(value) < 1e5:
+        return f"{value:.1e}"
+    return f"{value:.{max(0, 2 - math.floor(math.log10(abs(value))))}f}"
 
 
 def _without_seed(command: str) -> str:

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from irg_experiments.errors import UserError
-from irg_experiments.results.report import BEGIN, END, collect, main, perplexity_table, replace_table
+from irg_experiments.results.report import collect, main, marks, replace_tables, tables
 
+BEGIN, END = marks("perplexity")
 ROOT = Path(__file__).parents[2]
 
 
@@ -29,7 +30,7 @@ def record(seed: int, perplexity: float, **changes: Any) -> dict[str, Any]:
 
 
 def test_seeds_are_averaged_beside_the_paper():
-    table = perplexity_table([record(1, 870.0), record(0, 880.0), record(2, 1.0, status="failed")])
+    table = tables([record(1, 870.0), record(0, 880.0), record(2, 1.0, status="failed")])["perplexity"]
     assert table.splitlines()[2:] == [
         "| lda | implicit | newsgroups | 875.0 ± 7.1 | 867.0 ± 7.1 | 876 ± 7 | 2 | 180,000 "
         "| `irg-run -m data=newsgroups budget=paper seed=0,1` |"
@@ -38,7 +39,7 @@ def test_seeds_are_averaged_beside_the_paper():
 
 def test_variants_of_a_method_are_told_apart():
     variant = record(0, 970.0, method="rsvi", config={"method": {"name": "rsvi", "augmentation": 5}})
-    row = perplexity_table([variant, record(0, 870.0)]).splitlines()[3]
+    row = tables([variant, record(0, 870.0)])["perplexity"].splitlines()[3]
     assert "rsvi B=5" in row
     assert "968 ± 18" in row
 
@@ -57,9 +58,9 @@ def test_report_of_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
 
 def test_marks_are_needed():
     with pytest.raises(UserError, match="no lines"):
-        replace_table("text", "table")
+        replace_tables("text", {"perplexity": "table"})
 
 
 def test_the_readme_shows_what_the_reference_records_say():
     readme = (ROOT / "README.md").read_text()
-    assert replace_table(readme, perplexity_table(collect(ROOT / "outputs" / "reference"))) == readme
+    assert replace_tables(readme, tables(collect(ROOT / "outputs" / "reference"))) == readme
