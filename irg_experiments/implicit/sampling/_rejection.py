@@ -16,6 +16,8 @@ from irg_experiments.implicit._autograd import is_batched, is_traced
 REJECTED = float("inf")
 # elements in one pass, so that its intermediates stay in the processor's cache
 _BLOCK = 32_768
+# proposals that cost little more than one
+_AT_ONCE = 1024
 
 Draw = Callable[[Tensor, Generator | None, int], Tensor]
 
@@ -69,10 +71,16 @@ class Sampler:
 
 
 def redraw(draws: Tensor, parameter: Tensor, propose: Callable[[Tensor], Tensor]) -> Tensor:
-    """``draws`` with every rejected one replaced by proposals for its parameter, until none is; in place."""
+    """``draws`` with every rejected one replaced by proposals for its parameter, until none is; in place.
+
+    Few elements make several proposals each at once, of which the first that is accepted counts: for them starting a formula
+    takes more time than its arithmetic.
+    """
     waiting = (draws == REJECTED).nonzero().squeeze(-1)
     while len(waiting):
-        again = propose(parameter[waiting])
-        draws[waiting] = again
-        waiting = waiting[again == REJECTED]
+        tries = max(_AT_ONCE // len(waiting), 1)
+        again = propose(parameter[waiting].repeat(tries)).view(tries, -1)
+        first = (again != REJECTED).byte().argmax(0, keepdim=True)
+        draws[waiting] = again.gather(0, first).squeeze(0)
+        waiting = waiting[draws[waiting] == REJECTED]
     return draws
