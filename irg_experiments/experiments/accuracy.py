@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
@@ -27,6 +26,7 @@ from irg_experiments.experiments.methods import ALL
 from irg_experiments.experiments.result import Measured
 from irg_experiments.implicit import special
 from irg_experiments.results import figures
+from irg_experiments.results.console import wide_console
 from irg_experiments.results.tables import ACCURACY_ABSOLUTE_HEADER, ACCURACY_HEADER, accuracy_absolute_rows, accuracy_rows
 
 # made by tests/truth/accuracy.py: distribution -> "paper" or "wide" -> rows [parameter, ..., z, derivative]
@@ -149,7 +149,7 @@ class AccuracyExperiment:
 
     def show(self, directory: Path, record: dict[str, Any]) -> None:
         """Prints both tables and writes the figures of error and time against shape."""
-        console = Console()
+        console = wide_console(140)
         for title, header, rows in (
             ("Mean relative error and time of dz/dφ, as multiples", ACCURACY_HEADER, accuracy_rows([record])),
             ("Relative error and nanoseconds", ACCURACY_ABSOLUTE_HEADER, accuracy_absolute_rows([record])),

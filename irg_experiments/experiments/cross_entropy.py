@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
@@ -18,6 +17,7 @@ from irg_experiments.experiments.methods import make_estimators
 from irg_experiments.experiments.result import Measured
 from irg_experiments.experiments.sweeps import Sweep, dirichlet_sweep, von_mises_sweep
 from irg_experiments.results import figures
+from irg_experiments.results.console import wide_console
 from irg_experiments.results.tables import CROSS_ENTROPY_HEADER, cross_entropy_rows
 
 CURVES = "curves.json"
@@ -90,7 +90,7 @@ class CrossEntropyExperiment:
 
     def show(self, directory: Path, record: dict[str, Any]) -> None:
         """Prints the table and writes the figure, a panel for each distribution."""
-        console = Console()
+        console = wide_console(110)
         console.print(
             f"One-sample gradients of the cross-entropy, {self.curves[0].count:,} at each of {self.measurement.points} points"
         )
