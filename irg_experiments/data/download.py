@@ -75,8 +75,8 @@ def _download(file: RemoteFile, root: Path) -> None:
         partial.unlink()
     raise UserError(
         f"Missing data file {path}, and no mirror delivered it: {'; '.join(failures)}. Put the file there, point data.root "
-        f"(or the environment variable IRG_DATA) at a folder that holds {file.path}, or use data={file.embedded}, which runs at "
-        "once and needs no download."
+        f"(or the environment variable IRG_DATA) at a folder that holds {file.path}, or use data={file.embedded}, which runs "
+        "at once and needs no download."
     )
 
 
