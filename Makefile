@@ -32,8 +32,9 @@ lint: $(INSTALLED)  ## ruff and mypy
 	$(BIN)/mypy
 
 .PHONY: bench
-bench: $(INSTALLED)  ## time a training step against the plain dense formulation, and the core against torch
+bench: $(INSTALLED)  ## time training steps against the plain formulations, and the core against torch
 	$(BIN)/python -m tests.benchmarks.lda_step
+	$(BIN)/python -m tests.benchmarks.vae_step
 	$(BIN)/python -m tests.benchmarks.core
 
 .PHONY: reference

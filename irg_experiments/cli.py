@@ -12,6 +12,7 @@ EXAMPLES = (
     ("LDA by implicit gradients on a generated corpus; minutes, no download", "irg-run experiment=lda"),
     ("the paper's perplexity on 20 Newsgroups", "irg-run experiment=lda method=implicit data=newsgroups budget=paper"),
     ("variance of the gradient, method by method; seconds", "irg-run experiment=cross_entropy"),
+    ("a variational auto-encoder with codes on the torus; no download", "irg-run experiment=vae latent=von_mises data=digits"),
     ("three seeds, one after another", "irg-run -m experiment=lda data=bars seed=0,1,2"),
 )
 

@@ -31,7 +31,7 @@ def test_help_lists_everything_without_importing_torch(tmp_path: Path):
     for group in GROUPS:
         for choice in choices(group):
             assert choice in result.stdout
-    assert result.stdout.count("\n  irg-run ") == 4
+    assert result.stdout.count("\n  irg-run ") == 5
 
 
 @pytest.mark.parametrize(("group", "choice"), [(group, choice) for group in GROUPS for choice in choices(group)])

@@ -12,7 +12,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from irg_experiments import implicit
-from irg_experiments.experiments import accuracy, cross_entropy, lda
+from irg_experiments.experiments import accuracy, cross_entropy, lda, vae
 from irg_experiments.experiments.result import Measured
 from irg_experiments.results.record import identity, new_record, read_record, write_record
 from irg_experiments.training.device import resolve_device
@@ -45,6 +45,7 @@ EXPERIMENTS: dict[str, type[Experiment]] = {
     "accuracy": accuracy.AccuracyExperiment,
     "cross_entropy": cross_entropy.CrossEntropyExperiment,
     "lda": lda.LdaExperiment,
+    "vae": vae.VaeExperiment,
 }
 
 

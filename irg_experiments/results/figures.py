@@ -15,7 +15,8 @@ from matplotlib.ticker import ScalarFormatter
 from numpy.typing import NDArray
 
 
-def _save(figure: Figure, path: Path) -> Path:
+def save(figure: Figure, path: Path) -> Path:
+    """Writes the figure as PNG and lets go of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120, bbox_inches="tight")
     plt.close(figure)
@@ -33,7 +34,7 @@ def learning_curve(path: Path, rows: Sequence[dict[str, Any]], metric: str, refe
     axes.set(xlabel="step", ylabel=metric.replace("_", " "), yscale="log")
     for which in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
         which(ScalarFormatter())
-    return _save(figure, path)
+    return save(figure, path)
 
 
 def topic_weights(path: Path, mean_weights: NDArray[np.floating], share_near_zero: float, threshold: float) -> Path:
@@ -42,7 +43,7 @@ def topic_weights(path: Path, mean_weights: NDArray[np.floating], share_near_zer
     axes.bar(np.arange(1, len(mean_weights) + 1), np.sort(mean_weights)[::-1])
     axes.set(xlabel="topic, by weight", ylabel="mean weight over test documents")
     axes.set_title(f"{share_near_zero:.0%} of the document weights are below {threshold:g}")
-    return _save(figure, path)
+    return save(figure, path)
 
 
 def topic_images(path: Path, rows: dict[str, NDArray[np.floating]], side: int) -> Path:
@@ -55,7 +56,7 @@ def topic_images(path: Path, rows: dict[str, NDArray[np.floating]], side: int) -
         for axis in row:
             axis.set(xticks=[], yticks=[])
         row[0].set_ylabel(label)
-    return _save(figure, path)
+    return save(figure, path)
 
 
 class Panel(NamedTuple):
@@ -83,7 +84,7 @@ def variance_sweeps(path: Path, panels: dict[str, Panel]) -> Path:
             axes.set_xscale("log")
         axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
     figure.tight_layout()
-    return _save(figure, path)
+    return save(figure, path)
 
 
 def by_shape(path: Path, panels: dict[str, dict[str, dict[float, float]]], quantity: str) -> Path:
@@ -95,4 +96,4 @@ def by_shape(path: Path, panels: dict[str, dict[str, dict[float, float]]], quant
         axes.set(title=name, xlabel="first parameter", ylabel=quantity, xscale="log", yscale="log")
         axes.legend(fontsize="x-small")
     figure.tight_layout()
-    return _save(figure, path)
+    return save(figure, path)

@@ -19,9 +19,11 @@ from irg_experiments.results.tables import (
     markdown,
     perplexity_rows,
 )
+from irg_experiments.results.tables_vae import NLL_HEADER, nll_rows
 
 TABLES: dict[str, tuple[Sequence[str], Callable[[Sequence[Record]], list[list[str]]]]] = {
     "perplexity": (PERPLEXITY_HEADER, perplexity_rows),
+    "nll": (NLL_HEADER, nll_rows),
     "accuracy": (ACCURACY_HEADER, accuracy_rows),
     "accuracy_absolute": (ACCURACY_ABSOLUTE_HEADER, accuracy_absolute_rows),
     "cross_entropy": (CROSS_ENTROPY_HEADER, cross_entropy_rows),

@@ -27,7 +27,7 @@ def perplexity_rows(records: Iterable[Record]) -> list[list[str]]:
     groups: dict[tuple[str, ...], list[Record]] = defaultdict(list)
     for record in records:
         if record["status"] == "done" and "test_perplexity" in record["metrics"]:
-            key = (record["model"], method_label(record), record["data"], record["budget"], _without_seed(record["command"]))
+            key = (record["model"], method_label(record), record["data"], record["budget"], without_seed(record["command"]))
             groups[key].append(record)
     return [_perplexity_row(key, groups[key]) for key in sorted(groups)]
 
@@ -38,7 +38,7 @@ PERPLEXITY_HEADER = ["model", "method", "data", "test perplexity", "corpus-level
 def _perplexity_row(key: tuple[str, ...], records: Sequence[Record]) -> list[str]:
     model, method, data, _, command = key
     paper = paper_perplexity(records[0])
-    measured = (_spread([r["metrics"][name] for r in records]) for name in ("test_perplexity", "test_perplexity_corpus"))
+    measured = (spread([r["metrics"][name] for r in records]) for name in ("test_perplexity", "test_perplexity_corpus"))
     seeds = ",".join(str(seed) for seed in sorted(record["seed"] for record in records))
     run = f"`{command} seed={seeds}`" if len(records) == 1 else f"`{command.replace('irg-run', 'irg-run -m', 1)} seed={seeds}`"
     steps = f"{records[0]['steps']:,}"
@@ -139,11 +139,12 @@ def _three_digits(value: float) -> str:
     return f"{value:.{max(0, 2 - math.floor(math.log10(abs(value))))}f}"
 
 
-def _without_seed(command: str) -> str:
+def without_seed(command: str) -> str:
+    """The command without its seed: that of all the runs which differ in nothing else."""
     return " ".join(word for word in command.split() if not word.startswith("seed="))
 
 
-def _spread(values: Sequence[float]) -> str:
+def spread(values: Sequence[float]) -> str:
     """Mean ± standard deviation over runs; the value alone when there is one."""
     mean = f"{statistics.fmean(values):.1f}"
     return mean if len(values) == 1 else f"{mean} ± {statistics.stdev(values):.1f}"

@@ -41,6 +41,7 @@ def loss_and_grad(
 def _compile(function: LossAndGrad, varying: Callable[..., Iterable[Tensor]]) -> LossAndGrad:
     import torch._dynamo  # slow to import, so only when it is used
 
+    torch._dynamo.reset()  # a sweep compiles the same code with ever other models, and torch gives up after eight
     torch._dynamo.config.trace_autograd_ops = True
     # torch's own random number kernels, so that a seed gives the same draws compiled and eager
     compiled = torch.compile(function, fullgraph=True, options={"fallback_random": True})

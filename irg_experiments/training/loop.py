@@ -1,10 +1,11 @@
 """The one training loop: steps, evaluation, checkpoints, metrics. It knows no model and no data set."""
 
+import copy
 import gc
 import logging
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -40,13 +41,27 @@ class Task(Protocol):
 
 
 @dataclass(frozen=True)
+class Selection:
+    """Keep the state whose first metric was the lowest, and stop once it has not improved for a while.
+
+    Args:
+        patience: after how many evaluations in a row without improvement training stops.
+        start: evaluations up to this step neither count as the best nor against it.
+    """
+
+    patience: int
+    start: int = 0
+
+
+@dataclass(frozen=True)
 class Schedule:
-    """How many steps, and after how many to log, evaluate and checkpoint."""
+    """How many steps, and after how many to log, evaluate and checkpoint; without a selection the last state is the result."""
 
     steps: int
     log_every: int
     evaluate_every: int
     checkpoint_every: int
+    selection: Selection | None = None
 
     def due(self, step: int, every: int) -> bool:
         """Whether something done every so many steps, and at the end, is due once ``step`` steps are done."""
@@ -55,7 +70,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """The last evaluation, and the time the steps took, over all the sessions of an interrupted run."""
+    """The last evaluation, or the best one, and the time the steps took, over all the sessions of an interrupted run."""
 
     metrics: dict[str, float]
     steps_per_second: float
@@ -64,6 +79,8 @@ class TrainingResult:
 
 def train(task: Task, schedule: Schedule, seed: int, directory: Path, device: torch.device) -> TrainingResult:
     """Trains the task to the end of its schedule, going on from the last good checkpoint of the directory if there is one.
+
+    With a selection, the task is left in its best state, whose metrics are returned with ``best_step`` and ``last_step``.
 
     A run that was killed and started again ends with the very same metrics as one that was not: parameters, optimiser and
     random state come from the checkpoint, the data order follows from seed and step, and evaluation draws from a random
@@ -82,7 +99,20 @@ def train(task: Task, schedule: Schedule, seed: int, directory: Path, device: to
     finally:
         gc.unfreeze()
         run.metrics_log.close()
-    return TrainingResult(run.metrics, schedule.steps / max(run.training_seconds, 1e-9), run.wall_seconds)
+    return TrainingResult(run.selected_metrics(), run.step / max(run.training_seconds, 1e-9), run.wall_seconds)
+
+
+@dataclass
+class _Best:
+    """The best state so far, and how many evaluations have passed since."""
+
+    metrics: dict[str, float] = field(default_factory=dict)
+    step: int = 0
+    stale: int = 0
+    task: dict[str, Any] = field(default_factory=dict)
+
+    def value(self) -> float:
+        return next(iter(self.metrics.values()), math.inf)
 
 
 class _Run:
@@ -91,6 +121,7 @@ class _Run:
         self.step = 0
         self.metrics: dict[str, float] = {}
         self.training_seconds = self.wall_seconds = 0.0
+        self.best = _Best()
         self._restore(load_checkpoint(directory))
         self.metrics_log = MetricsLog(directory, self.step)
         self._loss_sum = torch.zeros((), device=device)
@@ -98,18 +129,42 @@ class _Run:
 
     def to_the_end(self, progress: TrainingProgress) -> None:
         previous_wall, session_start = self.wall_seconds, time.perf_counter()
-        while self.step < self.schedule.steps:
+        while not self._finished():
             self._train_until_something_is_due()
             train_loss = self._finite_mean_loss()
             row = {"train_loss": train_loss}
             if self.schedule.due(self.step, self.schedule.evaluate_every):
                 self.metrics = self._evaluate()
                 row.update(self.metrics)
+                self._select()
             self.metrics_log.write(self.step, row)
             progress.update(self.step, {"loss": train_loss, **dict(list(self.metrics.items())[:1])})
             self.wall_seconds = previous_wall + time.perf_counter() - session_start
-            if self.schedule.due(self.step, self.schedule.checkpoint_every):
+            if self.schedule.due(self.step, self.schedule.checkpoint_every) or self._finished():
                 save_checkpoint(self.directory, self._state())
+
+    def selected_metrics(self) -> dict[str, float]:
+        """The metrics of the result, in whose state the task is put."""
+        if self.schedule.selection is None:
+            return self.metrics
+        if self.best.task:
+            self.task.load_state_dict(copy.deepcopy(self.best.task))
+        metrics = self.best.metrics or self.metrics
+        return {**metrics, "best_step": self.best.step or self.step, "last_step": self.step}
+
+    def _finished(self) -> bool:
+        selection = self.schedule.selection
+        impatient = selection is not None and self.best.stale >= selection.patience
+        return self.step >= self.schedule.steps or impatient
+
+    def _select(self) -> None:
+        selection = self.schedule.selection
+        if selection is None or self.step <= selection.start:
+            return
+        if next(iter(self.metrics.values())) < self.best.value():
+            self.best = _Best(self.metrics, self.step, 0, copy.deepcopy(self.task.state_dict()))
+        else:
+            self.best.stale += 1
 
     def _train_until_something_is_due(self) -> None:
         s, start = self.schedule, time.perf_counter()
@@ -144,7 +199,7 @@ class _Run:
         random = {"cpu": torch.get_rng_state()}
         if self.device.type == "cuda":
             random["cuda"] = torch.cuda.get_rng_state(self.device)
-        return {
+        state = {
             "step": self.step,
             "task": self.task.state_dict(),
             "random": random,
@@ -152,6 +207,7 @@ class _Run:
             "training_seconds": self.training_seconds,
             "wall_seconds": self.wall_seconds,
         }
+        return state if self.schedule.selection is None else {**state, "best": asdict(self.best)}
 
     def _restore(self, state: dict[str, Any] | None) -> None:
         if state is None:
@@ -159,6 +215,7 @@ class _Run:
         self.step, self.metrics = state["step"], state["metrics"]
         self.training_seconds, self.wall_seconds = state["training_seconds"], state["wall_seconds"]
         self.task.load_state_dict(state["task"])
+        self.best = _Best(**state.get("best", {}))
         torch.set_rng_state(state["random"]["cpu"])
         if self.device.type == "cuda":
             torch.cuda.set_rng_state(state["random"]["cuda"], self.device)

@@ -1,6 +1,9 @@
 """Every file of the config tree runs, or says in one line why not; a new one is tested with no edit here."""
 
 import json
+import re
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,8 +27,19 @@ def run(compose: Compose, tmp_path: Path, *overrides: str) -> str:
 
 
 @pytest.mark.parametrize("experiment", choices("experiment"))
-def test_experiments(compose: Compose, tmp_path: Path, experiment: str):
-    assert run(compose, tmp_path, f"experiment={experiment}") == "done"
+def test_experiments_run_at_once_or_name_the_data_set_that_does(
+    compose: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, experiment: str
+):
+    def no_network(url: str, **_: object) -> None:
+        raise urllib.error.URLError(f"no network to reach {url}")
+
+    monkeypatch.setattr(urllib.request, "urlopen", no_network)
+    monkeypatch.setenv("IRG_DATA", str(tmp_path / "nowhere"))
+    try:
+        assert run(compose, tmp_path, f"experiment={experiment}") == "done"
+    except UserError as error:
+        (embedded,) = re.findall(r"use (data=\w+), which runs at once", str(error))
+        assert run(compose, tmp_path, f"experiment={experiment}", embedded) == "done"
 
 
 @pytest.mark.parametrize("method", choices("method"))

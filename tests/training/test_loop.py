@@ -8,7 +8,7 @@ from torch import Tensor
 
 from irg_experiments.errors import DivergedError
 from irg_experiments.training.checkpoint import load_checkpoint, save_checkpoint
-from irg_experiments.training.loop import Schedule, TrainingResult, train
+from irg_experiments.training.loop import Schedule, Selection, TrainingResult, train
 from irg_experiments.training.metrics_log import read_metrics
 
 CPU = torch.device("cpu")
@@ -123,3 +123,41 @@ def test_a_last_line_cut_short_is_dropped(tmp_path: Path):
     path = tmp_path / "metrics.jsonl"
     path.write_text(json.dumps({"step": 1}) + "\n" + '{"step": 2, "lo')
     assert read_metrics(path) == [{"step": 1}]
+
+
+class Descent(NoisyRegression):
+    """Its metric is a function of the step: it falls to step 30 and rises after it."""
+
+    def __init__(self, kill_at: int | None = None) -> None:
+        super().__init__(kill_at)
+        self.done = 0
+
+    def training_step(self, step: int) -> Tensor:
+        self.done = step + 1
+        return super().training_step(step)
+
+    def evaluate(self) -> dict[str, float]:
+        return {"validation_loss": abs(self.done - 30.0), "step": float(self.done)}
+
+
+@pytest.mark.parametrize("kill_at", [None, 12, 33, 42])
+def test_selection_stops_early_and_restores_the_best_state(tmp_path: Path, kill_at: int | None):
+    schedule = Schedule(100, log_every=7, evaluate_every=5, checkpoint_every=10, selection=Selection(patience=3, start=10))
+    if kill_at is not None:
+        with pytest.raises(KeyboardInterrupt):
+            train(Descent(kill_at), schedule, seed=3, directory=tmp_path, device=CPU)
+    task = Descent()
+    result = train(task, schedule, seed=3, directory=tmp_path, device=CPU)
+    assert result.metrics == {"validation_loss": 0.0, "step": 30.0, "best_step": 30, "last_step": 45}
+    longer = tmp_path / "longer"
+    longer.mkdir()
+    reference = Descent()
+    train(reference, Schedule(30, 7, 5, 10), seed=3, directory=longer, device=CPU)
+    assert torch.equal(task.weight, reference.weight)
+    assert train(Descent(kill_at=0), schedule, seed=3, directory=tmp_path, device=CPU).metrics == result.metrics
+
+
+def test_selection_without_patience_enough_runs_to_the_end(tmp_path: Path):
+    schedule = Schedule(20, 7, 5, 10, Selection(patience=1, start=40))
+    metrics = train(Descent(), schedule, seed=3, directory=tmp_path, device=CPU).metrics
+    assert (metrics["validation_loss"], metrics["best_step"], metrics["last_step"]) == (10.0, 20, 20)

@@ -1,0 +1,95 @@
+"""MNIST binarised once and for all by Salakhutdinov & Murray (2008), as Larochelle distributes it; it has no labels."""
+
+import hashlib
+import os
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from irg_experiments.data.download import TIMEOUT_SECONDS
+from irg_experiments.data.images import ImageData, Images
+from irg_experiments.errors import UserError
+
+SIDE = 28
+ORIGIN = "http://www.cs.toronto.edu/~larocheh/public/datasets/binarized_mnist/binarized_mnist_{}.amat"
+PATH = "binarized_mnist/binarized_mnist_packed.npz"
+
+# SHA-256 of the pixels of each split, eight to a byte, first pixel in the highest bit
+PACKED = {
+    "train": "727146c35424b019f3e350e1e69faa05644a0abaf787e3f4e1a9632220a13906",
+    "valid": "a256ac44ae26be720fad8616a05ed6ecfd1619930d9a208379bb2a4405df5b6d",
+    "test": "9fcd8da6f0fdf09b2ba30fe63a0bb784042a0de82563172530229b983e294ff2",
+}
+
+Packed = NDArray[np.uint8]
+
+
+def load(root: Path) -> ImageData:
+    """50,000 training, 10,000 validation and 10,000 test images, downloaded and packed below ``root`` when absent.
+
+    Raises:
+        UserError: the file is missing and cannot be downloaded, or is not the one it should be.
+    """
+    path = root / PATH
+    splits = _read(path) if path.exists() else _download(path)
+    train, validation, test = (Images(torch.from_numpy(np.unpackbits(splits[name], axis=1) * np.uint8(255))) for name in PACKED)
+    return ImageData(train, validation, test, SIDE)
+
+
+def _read(path: Path) -> dict[str, Packed]:
+    try:
+        with path.open("rb") as file, np.load(file) as archive:
+            splits = {name: archive[name] for name in PACKED}
+    except Exception as error:  # whatever a damaged archive may raise
+        raise UserError(_damaged(path, str(error))) from error
+    for name, packed in splits.items():
+        if not _is_right(name, packed):
+            raise UserError(_damaged(path, f"'{name}' has another SHA-256 than {PACKED[name]}"))
+    return splits
+
+
+def _damaged(path: Path, reason: str) -> str:
+    return (
+        f"{path} is damaged or incomplete: {reason.splitlines()[0]}. Nothing was overwritten: remove it to download it again."
+    )
+
+
+def _is_right(name: str, packed: Packed) -> bool:
+    return hashlib.sha256(packed.tobytes()).hexdigest() == PACKED[name]
+
+
+def _download(path: Path) -> dict[str, Packed]:
+    splits = {}
+    for name in PACKED:
+        url = ORIGIN.format(name)
+        try:
+            with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as response:
+                splits[name] = pack(response.read())
+        except (OSError, urllib.error.URLError, ValueError) as error:
+            raise UserError(_missing(path, f"{url} did not deliver it ({error})")) from error
+        if not _is_right(name, splits[name]):
+            raise UserError(_missing(path, f"{url} delivers something else"))
+    partial = path.with_suffix(".partial")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with partial.open("wb") as file:
+        np.savez(file, **splits)  # type: ignore[arg-type]
+    os.replace(partial, path)
+    return splits
+
+
+def _missing(path: Path, reason: str) -> str:
+    return (
+        f"Missing data file {path}, and {reason}. Put the file there, point data.root (or the environment variable IRG_DATA) "
+        f"at a folder that holds {PATH}, or use data=digits, which runs at once and needs no download."
+    )
+
+
+def pack(text: bytes) -> Packed:
+    """The packed pixels of an ``.amat`` file: one image a line, its pixels "0" or "1" between blanks."""
+    characters = np.frombuffer(text, np.uint8)
+    pixels = characters[(characters == ord("0")) | (characters == ord("1"))] - np.uint8(ord("0"))
+    return np.packbits(pixels.reshape(-1, SIDE * SIDE), axis=1)

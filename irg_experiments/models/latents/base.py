@@ -1,0 +1,108 @@
+"""What every latent space of the VAE shares: a prior, a family of posteriors, and how a code reaches the decoder."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+import torch.distributions as td
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+
+# a distribution of the latent space's own making, whose attributes are those of its family
+Posterior = Any
+
+# limits of every positive parameter of a posterior
+LIMITS = (1e-3, 1e3)
+
+
+class Latent(nn.Module):
+    """One latent space. ``posterior`` makes q(z | x) of what the encoder says about each image; the prior is fixed.
+
+    Args:
+        dim: D ≥ 1, the degrees of freedom of a code.
+        parameters: how many outputs of the encoder a posterior takes.
+        code_size: how many numbers the decoder gets for a code.
+
+    Attributes:
+        family: the distribution whose samples an estimator must be able to differentiate.
+        geometry: how two-dimensional codes are drawn: plane, square, quadrant, torus, sphere, simplex, or "" for not at all.
+    """
+
+    family: ClassVar[type[td.Distribution]]
+    geometry: ClassVar[str] = ""
+
+    def __init__(self, dim: int, parameters: int, code_size: int) -> None:
+        super().__init__()
+        self.dim, self.num_parameters, self.code_size = dim, parameters, code_size
+
+    def constant(self, name: str, value: Tensor) -> None:
+        """A tensor of the prior, which moves with the module and is no part of its state."""
+        self.register_buffer(name, value, persistent=False)
+
+    def posterior(self, outputs: Tensor) -> td.Distribution:
+        """q(z | x), of batch shape (B,), from the encoder's outputs (B, ``num_parameters``)."""
+        raise NotImplementedError
+
+    @property
+    def prior(self) -> td.Distribution:
+        """p(z), of batch shape ()."""
+        raise NotImplementedError
+
+    def kl(self, q: Posterior) -> Tensor | None:
+        """KL(q ‖ prior) of each posterior in nats, shape (B,); None where it has no closed form."""
+        return None
+
+    def code(self, z: Tensor) -> Tensor:
+        """What the decoder gets for a sample: shape (..., ``code_size``)."""
+        return z
+
+    def mean(self, q: Posterior) -> Tensor:
+        """The point of the latent space that stands for a posterior, of the shape of a sample."""
+        return q.mean
+
+    def units(self, q: Posterior) -> Tensor:
+        """E_q[code(z)], (B, units, width): a unit is a coordinate, with all the numbers by which the decoder knows it."""
+        return q.mean.unsqueeze(-1)
+
+    def quantile(self, u: Tensor) -> Tensor:
+        """The map of the unit square, (..., 2), to the latent space of D = 2 that carries the uniform law to the prior."""
+        return quantile(self.prior_factor, u)
+
+    @property
+    def prior_factor(self) -> Posterior:
+        """The law of each coordinate under a factorised prior."""
+        prior = self.prior
+        return prior.base_dist if isinstance(prior, td.Independent) else prior
+
+
+def positive(outputs: Tensor) -> Tensor:
+    """Softplus, clipped to ``LIMITS``."""
+    return softplus(outputs).clamp(*LIMITS)
+
+
+def factorised(distribution: td.Distribution) -> td.Distribution:
+    """The product of the distributions along the last batch dimension."""
+    return td.Independent(distribution, 1, validate_args=False)
+
+
+def pieces(outputs: Tensor, sizes: int | Sequence[int]) -> tuple[Tensor, ...]:
+    """The outputs cut along their last dimension: into so many equal pieces, or into pieces of these sizes."""
+    return outputs.chunk(sizes, -1) if isinstance(sizes, int) else outputs.split(list(sizes), -1)
+
+
+def quantile(distribution: td.Distribution, u: Tensor, bisections: int = 60) -> Tensor:
+    """Where the distribution function reaches ``u``, 0 < u < 1, by bisection; its support is the line or a part of it."""
+    support = distribution.support
+    low = torch.full_like(u, float(getattr(support, "lower_bound", -1.0)))
+    high = torch.full_like(u, float(getattr(support, "upper_bound", 1.0)))
+    if not hasattr(support, "upper_bound"):
+        while bool((distribution.cdf(high) < u).any()):
+            high = 2 * high
+    if not hasattr(support, "lower_bound"):
+        while bool((distribution.cdf(low) > u).any()):
+            low = 2 * low
+    for _ in range(bisections):
+        middle = 0.5 * (low + high)
+        below = distribution.cdf(middle) < u
+        low, high = torch.where(below, middle, low), torch.where(below, high, middle)
+    return 0.5 * (low + high)

@@ -1,0 +1,65 @@
+"""Beta codes, and the Kumaraswamy distribution in their place."""
+
+from typing import ClassVar
+
+import torch
+import torch.distributions as td
+from torch import Tensor
+
+from irg_experiments.implicit.distributions.beta import Beta, kl_beta_beta
+from irg_experiments.implicit.distributions.kumaraswamy import Kumaraswamy
+from irg_experiments.models.latents.base import Latent, Posterior, factorised, pieces, positive
+
+
+class BetaLatent(Latent):
+    """q = Beta(concentration1, concentration0) in each coordinate.
+
+    Args:
+        dim: D.
+        concentration: both parameters of the prior; 1 is the uniform distribution.
+    """
+
+    family: ClassVar[type[td.Distribution]] = Beta
+    geometry = "square"
+    concentration: Tensor
+
+    def __init__(self, dim: int, concentration: float) -> None:
+        super().__init__(dim, 2 * dim, dim)
+        self.constant("concentration", torch.full((dim,), float(concentration)))
+
+    def posterior(self, outputs: Tensor) -> td.Distribution:
+        """See ``Latent``."""
+        concentration1, concentration0 = pieces(positive(outputs), 2)
+        return factorised(Beta(concentration1, concentration0, validate_args=False))
+
+    @property
+    def prior(self) -> td.Distribution:
+        """See ``Latent``."""
+        return factorised(Beta(self.concentration, self.concentration, validate_args=False))
+
+    def kl(self, q: Posterior) -> Tensor | None:
+        """See ``Latent``."""
+        return kl_beta_beta(q.base_dist, self.prior_factor).sum(-1)
+
+
+class KumaraswamyLatent(BetaLatent):
+    """q = Kumaraswamy(a, b) in each coordinate, the Beta's surrogate with an inverse in closed form; uniform prior.
+
+    KL(q ‖ prior) = −H(q) = (1 − 1/a)(−γ − ψ(b + 1)) − (1 − 1/b) + ln(ab), the prior's log-density being zero.
+
+    Source: Nalisnick & Smyth (2017).
+    """
+
+    family = Kumaraswamy
+
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim, 1.0)
+
+    def posterior(self, outputs: Tensor) -> td.Distribution:
+        """See ``Latent``."""
+        a, b = pieces(positive(outputs), 2)
+        return factorised(Kumaraswamy(a, b, validate_args=False))
+
+    def kl(self, q: Posterior) -> Tensor | None:
+        """See ``Latent``."""
+        return -q.base_dist.entropy().sum(-1)

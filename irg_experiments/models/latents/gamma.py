@@ -1,0 +1,41 @@
+"""Gamma codes."""
+
+import torch
+import torch.distributions as td
+from torch import Tensor
+
+from irg_experiments.implicit.distributions.gamma import Gamma, kl_gamma_gamma
+from irg_experiments.models.latents.base import Latent, Posterior, factorised, pieces, positive
+
+
+class GammaLatent(Latent):
+    """q = Gamma(concentration, rate) in each coordinate.
+
+    Args:
+        dim: D.
+        concentration, rate: of the prior, the same in each coordinate.
+    """
+
+    family = Gamma
+    geometry = "quadrant"
+    concentration: Tensor
+    rate: Tensor
+
+    def __init__(self, dim: int, concentration: float, rate: float) -> None:
+        super().__init__(dim, 2 * dim, dim)
+        self.constant("concentration", torch.full((dim,), float(concentration)))
+        self.constant("rate", torch.full((dim,), float(rate)))
+
+    def posterior(self, outputs: Tensor) -> td.Distribution:
+        """See ``Latent``."""
+        concentration, rate = pieces(positive(outputs), 2)
+        return factorised(Gamma(concentration, rate, validate_args=False))
+
+    @property
+    def prior(self) -> td.Distribution:
+        """See ``Latent``."""
+        return factorised(Gamma(self.concentration, self.rate, validate_args=False))
+
+    def kl(self, q: Posterior) -> Tensor | None:
+        """See ``Latent``."""
+        return kl_gamma_gamma(q.base_dist, self.prior_factor).sum(-1)

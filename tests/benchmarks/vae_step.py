@@ -1,0 +1,154 @@
+"""One VAE training step against the plain eager formulation of the same model: `python -m tests.benchmarks.vae_step`.
+
+Prints milliseconds a step at batch 64 and D = 10 of Gamma codes by `torch.distributions`, with torch's default and with fused
+Adam, and of Gamma, Normal and von Mises codes by this package; drawing the batch and its pixels is part of every step. The
+variants take turns, each in a process of its own, and the median over the turns is printed; see `lda_step`.
+"""
+
+import argparse
+import gc
+import itertools
+import multiprocessing
+import statistics
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Gamma, kl_divergence
+from torch.nn.functional import binary_cross_entropy_with_logits, softplus
+
+from irg_experiments.data.images import Images, Shuffle, binarize
+from irg_experiments.estimators import Implicit
+from irg_experiments.models.latents import make_latent
+from irg_experiments.models.vae import VAE
+from irg_experiments.training.compilation import loss_and_grad
+
+PIXELS, DIM, BATCH, STEPS_A_TURN = 784, 10, 64, 100
+# seconds between two turns, in which the threads of the one before stop to wait for work
+SETTLE = 0.4
+Step = Callable[[int], None]
+
+
+class PlainVAE(nn.Module):
+    """The textbook formulation with Gamma codes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        relu = nn.ReLU()
+        self.encoder = nn.Sequential(nn.Linear(PIXELS, 256), relu, nn.Linear(256, 128), relu, nn.Linear(128, 2 * DIM))
+        self.decoder = nn.Sequential(nn.Linear(DIM, 128), relu, nn.Linear(128, 256), relu, nn.Linear(256, PIXELS))
+        self.prior = Gamma(torch.full((DIM,), 0.3), torch.full((DIM,), 0.3))
+
+    def loss(self, x: Tensor, kl_weight: float) -> Tensor:
+        concentration, rate = softplus(self.encoder(x)).clamp(1e-3, 1e3).chunk(2, -1)
+        posterior = Gamma(concentration, rate)
+        logits = self.decoder(posterior.rsample())
+        log_likelihood = -binary_cross_entropy_with_logits(logits, x, reduction="none").sum(-1)
+        return (kl_weight * kl_divergence(posterior, self.prior).sum(-1) - log_likelihood).mean()
+
+
+def plain_step(images: Images, fused: bool | None) -> Step:
+    """A step of the plain formulation; images are in memory as floats, and reshuffled every epoch."""
+    model = PlainVAE()
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=fused)
+    intensities = images.pixels / 255
+    shuffle = Shuffle(len(images), BATCH, 0, torch.device("cpu"))
+
+    def step(index: int) -> None:
+        x = torch.bernoulli(intensities[shuffle.indices(index)])
+        optimizer.zero_grad()
+        model.loss(x, min(1.0, index / 30_000)).backward()
+        optimizer.step()
+
+    return step
+
+
+def package_step(images: Images, family: str, **options: float) -> Step:
+    """A step of the package."""
+    model = VAE(PIXELS, make_latent(family, DIM, **options))
+    # enough draws for the sampler's machine code to be loaded, as a run of any length has them
+    model.latent.prior.sample((200_000,))
+    parameters = list(model.parameters())
+    optimizer = torch.optim.Adam(parameters, lr=1e-3, fused=True)
+    estimator = Implicit()
+
+    def loss(pixels: Tensor, kl_weight: Tensor) -> Tensor:
+        return -model.bound(binarize(pixels), kl_weight, estimator.expectation).mean()
+
+    function = loss_and_grad(loss, parameters, "auto", torch.device("cpu"))
+    shuffle = Shuffle(len(images), BATCH, 0, torch.device("cpu"))
+
+    def step(index: int) -> None:
+        pixels = images.pixels[shuffle.indices(index)]
+        _, gradients = function(pixels, torch.tensor(min(1.0, index / 30_000)))
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = gradient
+        optimizer.step()
+
+    return step
+
+
+VARIANTS: dict[str, Callable[[Images], Step]] = {
+    "torch Gamma, default Adam": lambda images: plain_step(images, None),
+    "torch Gamma, fused Adam": lambda images: plain_step(images, True),
+    "this package, Gamma": lambda images: package_step(images, "gamma", concentration=0.3, rate=0.3),
+    "this package, Normal": lambda images: package_step(images, "normal"),
+    "this package, von Mises": lambda images: package_step(images, "von_mises", concentration=0.0),
+}
+
+
+def serve(name: str, threads: int, channel: Connection) -> None:
+    """Runs in a process of its own: times a turn of steps whenever asked, until told to stop."""
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    # a fifth of the pixels are neither black nor white, as in MNIST
+    pixels = torch.rand(10_000, PIXELS).mul(5).sub(3.5).clamp(0, 1).mul(255).to(torch.uint8)
+    step = VARIANTS[name](Images(pixels))
+    indices = itertools.count()
+    while channel.recv():
+        start = time.perf_counter()
+        for index in itertools.islice(indices, STEPS_A_TURN):
+            step(index)
+        channel.send((time.perf_counter() - start) / STEPS_A_TURN * 1e3)
+        # as the training loop does, and for all variants alike: no scanning of modules that never become garbage
+        gc.freeze()
+    gc.unfreeze()
+
+
+def measure(threads: int, turns: int) -> dict[str, float]:
+    """Median milliseconds a step of each variant, after three turns to warm up."""
+    context = multiprocessing.get_context("spawn")
+    channels, processes = {}, []
+    for name in VARIANTS:
+        channels[name], theirs = context.Pipe()
+        processes.append(context.Process(target=serve, args=(name, threads, theirs)))
+        processes[-1].start()
+    times: dict[str, list[float]] = {name: [] for name in VARIANTS}
+    for turn in range(turns + 3):
+        for name, channel in channels.items():
+            time.sleep(SETTLE)
+            channel.send(True)
+            milliseconds = channel.recv()
+            if turn >= 3:
+                times[name].append(milliseconds)
+    for channel, process in zip(channels.values(), processes, strict=True):
+        channel.send(False)
+        process.join()
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--turns", type=int, default=15)
+    arguments = parser.parse_args()
+    times = measure(arguments.threads, arguments.turns)
+    print(f"batch {BATCH}, D={DIM}, {arguments.threads} threads")
+    for name, milliseconds in times.items():
+        print(f"  {name:26s} {milliseconds:7.2f} ms  {milliseconds / times['this package, Gamma']:5.2f}x")
+
+
+if __name__ == "__main__":
+    main()

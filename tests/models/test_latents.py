@@ -1,0 +1,103 @@
+"""Every file of configs/latent: a new one is tested with no edit here."""
+
+from typing import Any
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from irg_experiments.config import choices, config_directory
+from irg_experiments.errors import UserError
+from irg_experiments.models.latents import Latent, make_latent
+from irg_experiments.models.vae import VAE
+
+NAMES = choices("latent")
+
+
+def latent_of(name: str, dim: int) -> Latent:
+    options: Any = OmegaConf.to_container(OmegaConf.load(config_directory() / "latent" / f"{name}.yaml"))
+    assert options["name"] == name
+    return make_latent(
+        options["family"], dim, **{k: v for k, v in options.items() if k not in ("name", "family", "dim", "compare")}
+    )
+
+
+def outputs_of(latent: Latent, number: int) -> torch.Tensor:
+    return torch.randn(number, latent.num_parameters)
+
+
+@pytest.mark.parametrize("dim", [1, 3])
+@pytest.mark.parametrize("name", NAMES)
+def test_shapes(name: str, dim: int):
+    latent = latent_of(name, dim)
+    q = latent.posterior(outputs_of(latent, 4))
+    z = q.rsample((2,))
+    assert q.batch_shape == (4,)
+    assert q.log_prob(z).shape == (2, 4)
+    assert latent.prior.log_prob(z).shape == (2, 4)
+    assert latent.code(z).shape == (2, 4, latent.code_size)
+    assert latent.code(latent.mean(q)).shape == (4, latent.code_size)
+    assert latent.units(q).shape[0] == 4
+    assert latent.prior.sample((5,)).shape == (5, *z.shape[2:])
+    assert not latent.state_dict()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_divergence_is_the_mean_log_ratio(name: str):
+    """Against 100,000 samples of each of eight posteriors, |z| < 5; in float64, as float32 rounds samples near 1."""
+    latent = latent_of(name, 3).double()
+    q = latent.posterior(outputs_of(latent, 8).double())
+    kl = latent.kl(q)
+    if kl is None:
+        assert name in ("student_t", "mixture", "concrete")
+        return
+    z = q.sample((100_000,))
+    ratio = q.log_prob(z) - latent.prior.log_prob(z)
+    error = (ratio.mean(0) - kl) / (ratio.std(0) / len(ratio) ** 0.5)
+    assert kl.shape == (8,)
+    assert error.abs().max() < 5
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_unit_square_is_mapped_to_the_prior(name: str):
+    """Means of the codes, from 50,000 points each way, |z| < 5."""
+    latent = latent_of(name, 2)
+    if not latent.geometry:
+        return
+    mapped, drawn = (latent.code(z).double() for z in (latent.quantile(torch.rand(50_000, 2)), latent.prior.sample((50_000,))))
+    for function in (torch.Tensor.clone, torch.Tensor.tanh):
+        a, b = function(mapped), function(drawn)
+        z = (a.mean(0) - b.mean(0)) / ((a.var(0) + b.var(0)) / len(a)).sqrt()
+        assert z.abs().max() < 5
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_gradient_reaches_every_parameter(name: str):
+    vae = VAE(16, latent_of(name, 2), hidden=(8, 8))
+    x = (torch.rand(5, 16) < 0.5).float()
+    bound = vae.bound(x, 0.5, lambda f, q, n: f(q.rsample((n,))).mean(0))
+    gradients = torch.autograd.grad(bound.sum(), list(vae.parameters()))
+    assert all(gradient.isfinite().all() for gradient in gradients)
+    assert gradients[0].abs().sum() > 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_extreme_encoders_give_finite_bounds_and_gradients(name: str):
+    latent = latent_of(name, 2)
+    for size in (0.0, 30.0, -30.0, 1e4, -1e4):
+        outputs = torch.full((3, latent.num_parameters), size) + torch.randn(3, latent.num_parameters)
+        outputs.requires_grad_()
+        q = latent.posterior(outputs)
+        kl = latent.kl(q)
+        value = latent.code(q.rsample()).sum(-1) if kl is None else latent.code(q.rsample()).sum(-1) + kl
+        (gradient,) = torch.autograd.grad(value.sum(), outputs)
+        assert value.isfinite().all()
+        assert gradient.isfinite().all()
+
+
+def test_bad_dimensions_and_families_are_refused():
+    for dim in (0, -1, 1.5):
+        with pytest.raises(UserError, match="at least 1"):
+            make_latent("normal", dim)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="Did you mean normal"):
+        make_latent("normall", 2)
