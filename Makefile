@@ -42,7 +42,7 @@ reference: $(INSTALLED)  ## repeat the runs behind the README's tables (hours; s
 	$(BIN)/irg-run -m experiment=lda method=implicit data=newsgroups budget=paper threads=1 seed=0,1,2
 	$(BIN)/irg-run experiment=cross_entropy budget=paper
 	$(BIN)/irg-run experiment=accuracy budget=paper
-	$(BIN)/irg-run -m experiment=vae data=mnist budget=paper threads=1 latent.dim=2,10 \
+	$(BIN)/irg-run -m experiment=vae data=mnist budget=paper latent.dim=2,10 \
 	    latent=normal,gamma,gamma_10,beta,beta_10,von_mises,von_mises_10,von_mises_fisher
 
 .PHONY: readme
