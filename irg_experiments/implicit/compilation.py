@@ -15,6 +15,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
@@ -97,7 +98,9 @@ class _Kernel:
         try:
             if self.device != "cpu":
                 return torch.compile(self.formula, dynamic=True, fullgraph=True)
-            return _load_or_build(self.formula, self.dtype, count)
+            # in a thread of its own, which no mode, trace or default device of the caller reaches
+            with ThreadPoolExecutor(1) as thread:
+                return thread.submit(_load_or_build, self.formula, self.dtype, count).result()
         except Exception as error:  # whatever a compiler may say: the formula still works
             log.warning("Could not compile %s: %s. Running it uncompiled, slower.", _name(self.formula), error)
             return self.formula

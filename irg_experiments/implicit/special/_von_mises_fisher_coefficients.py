@@ -17,8 +17,6 @@ import math
 from fractions import Fraction
 from typing import NamedTuple
 
-import torch
-
 _TERMS = 14
 # the least N: with 14 terms the series is then good to the last digit of float64
 _LEAST_ORDER = 18.0
@@ -37,10 +35,13 @@ class BesselSeries(NamedTuple):
     integral: tuple[float, ...]  # l:  ∫₀^κ r = N (s − 1 − ln((1 + s)/2)) − ln(s)/2 + (1 − p) l,  s = 1/p
 
 
-@torch.compiler.assume_constant_result
 def bessel_series(dimension: int) -> BesselSeries:
     """The series from which the ratio I_{d/2}/I_{d/2−1} of dimension d follows, by the recurrence in the order."""
     return _bessel_series(dimension)
+
+
+# what torch.compiler.assume_constant_result does, which takes a second to import
+bessel_series._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 @functools.cache
@@ -49,7 +50,7 @@ def _bessel_series(dimension: int) -> BesselSeries:
     count = max(0, math.ceil(_LEAST_ORDER - target))
     order = target + count
     steps = tuple(2 * (target + j) + 2 for j in reversed(range(count)))
-    return BesselSeries(order, steps, *(_summed(family, order) for family in _FAMILIES))
+    return BesselSeries(order, steps, *(_summed(family, order) for family in _families()))
 
 
 def legendre_rule(count: int) -> tuple[tuple[float, float], ...]:
@@ -116,7 +117,8 @@ def _logarithmic_derivative() -> list[_Polynomial]:
     return y
 
 
-def _families() -> tuple[list[_Polynomial], ...]:
+@functools.cache
+def _families() -> tuple[list[list[float]], ...]:
     """The terms of c, e, f and l of ``BesselSeries``, by the power of 1/N that they go with, from 1 up."""
     ratio, slope, curvature, integral = [], [], [], []
     for k, y in enumerate(_logarithmic_derivative(), 1):
@@ -130,7 +132,7 @@ def _families() -> tuple[list[_Polynomial], ...]:
         if k > 1:
             terms = [x / j for j, x in enumerate(ratio[-1]) if j > 0]
             integral.append(_divide_by_one_minus_p([-sum(terms, Fraction(0)), *terms]))
-    return ratio, slope, curvature, integral
+    return tuple([[float(x) for x in terms] for terms in family] for family in (ratio, slope, curvature, integral))
 
 
 def _summed(family: list[list[float]], order: float) -> tuple[float, ...]:
@@ -139,6 +141,3 @@ def _summed(family: list[list[float]], order: float) -> tuple[float, ...]:
         for j, x in enumerate(terms):
             total[j] += x / order**k
     return tuple(total)
-
-
-_FAMILIES = [[[float(x) for x in terms] for terms in family] for family in _families()]
