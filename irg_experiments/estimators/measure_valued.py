@@ -24,8 +24,8 @@ import torch.distributions as td
 from torch import Tensor
 
 from irg_experiments.estimators.gamma_cdf import density_of_log
-from irg_experiments.estimators.standard import wrapped
 from irg_experiments.estimators.surrogate import weight
+from irg_experiments.implicit.distributions.von_mises import wrapped
 from irg_experiments.implicit.sampling import standard_gamma
 from irg_experiments.implicit.special.gamma import log_gamma_sample_grad
 from irg_experiments.implicit.special.von_mises import circular_variance, von_mises_sample_grad

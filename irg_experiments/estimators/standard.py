@@ -4,16 +4,17 @@ A method states what it does to a standard variable; what follows is shared. Gam
 logarithms of independent Gammas, as everything there is done in log space: Gamma variables of small shape underflow.
 """
 
-import math
 from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 import torch.distributions as td
 from torch import Tensor
-from torch.nn.functional import log_softmax, logsigmoid
+from torch.nn.functional import log_softmax
 
+from irg_experiments.implicit.distributions.beta import beta_from_log_gammas
 from irg_experiments.implicit.distributions.dirichlet import softmax_from_largest
+from irg_experiments.implicit.distributions.von_mises import wrapped
 
 GAMMA_FAMILIES = (td.Gamma, td.Beta, td.Dirichlet)
 
@@ -74,7 +75,7 @@ def log_prob_from_log_gammas(q: td.Distribution, log_gamma: Tensor) -> Tensor:
 
 
 def angles(q: td.Distribution) -> Standard:
-    """VonMises, or ``td.Independent`` of it, from angles y ~ vM(0, κ): z = loc + y, within [−π, π).
+    """VonMises, or ``td.Independent`` of it, from angles y ~ vM(0, κ): z = loc + y, within [−π, π].
 
     Raises:
         NotImplementedError: any other distribution.
@@ -83,11 +84,6 @@ def angles(q: td.Distribution) -> Standard:
     if not isinstance(base, td.VonMises):
         raise NotImplementedError(f"{type(base).__name__} is not a von Mises distribution")
     return Standard(base.concentration, lambda angle: wrapped(base.loc + angle), _inner_dims(q))
-
-
-def wrapped(angle: Tensor) -> Tensor:
-    """The angle within [−π, π), by full turns, which carry no gradient."""
-    return angle - 2 * math.pi * ((angle.detach() + math.pi) / (2 * math.pi)).floor()
 
 
 def _inner_dims(q: td.Distribution) -> int:
@@ -109,10 +105,7 @@ def _beta_concentrations(q: td.Beta) -> Tensor:
 
 
 def _beta_sample(log_gamma: Tensor) -> Tensor:
-    value = logsigmoid(log_gamma[..., 0] - log_gamma[..., 1]).exp()
-    limits = torch.finfo(value.dtype)
-    inside = value.detach().clamp(limits.tiny, 1 - limits.eps / 2)
-    return value + (inside - value.detach())
+    return beta_from_log_gammas(*log_gamma.unbind(-1))
 
 
 def _gamma_log_prob(q: td.Gamma, log_gamma: Tensor) -> Tensor:

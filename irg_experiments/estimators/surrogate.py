@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from irg_experiments.implicit.rule import first_order
+
 
 def attach(value: Tensor, slope: Tensor, parameter: Tensor) -> Tensor:
     """``value``, with the derivative ``slope`` in ``parameter``; neither brings any other gradient.
@@ -39,22 +41,4 @@ class _Attached(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[None, None, Tensor]:
         slope, parameter = ctx.saved_tensors
-        return None, None, _Once.apply(grad_outputs[0] * slope, parameter)
-
-
-class _Once(torch.autograd.Function):
-    """Identity on ``grad`` that cannot be differentiated; ``parameter`` ties it to every way around it."""
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(grad: Tensor, parameter: Tensor) -> Tensor:
-        return grad.clone()
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        pass
-
-    @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[None, None]:
-        raise NotImplementedError("the estimators give first derivatives only: their slopes are held constant")
+        return None, None, first_order(grad_outputs[0] * slope, parameter)

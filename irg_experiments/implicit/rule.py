@@ -148,7 +148,7 @@ class _FirstOrder(torch.autograd.Function):
             solution = torch.linalg.solve_triangular(jacobian.mT, grad.unsqueeze(-1), upper=True).squeeze(-1)
         else:
             solution = grad / jacobian
-        return None, _NotTwice.apply(-solution, noise), None, None
+        return None, first_order(-solution, noise), None, None
 
 
 class _ForwardModeFirstOrder(_FirstOrder):
@@ -161,19 +161,25 @@ class _ForwardModeFirstOrder(_FirstOrder):
             solution = torch.linalg.solve_triangular(jacobian, tangent.unsqueeze(-1), upper=False).squeeze(-1)
         else:
             solution = tangent / jacobian
-        return _NotTwice.apply(-solution, noise)
+        return first_order(-solution, noise)
 
 
 _EagerFirstOrder = eager(_ForwardModeFirstOrder)
 
 
-class _NotTwice(torch.autograd.Function):
-    """Identity on ``grad`` that cannot be differentiated. ``noise`` ties it to φ, so that no way to φ goes around it."""
+def first_order(grad: Tensor, tie: Tensor) -> Tensor:
+    """``grad``, which raises NotImplementedError when it is differentiated: a derivative whose factors were held constant.
 
+    ``tie`` is any tensor that depends on the parameters, so that no way to them goes around the error.
+    """
+    return _FirstOrderOnly.apply(grad, tie)
+
+
+class _FirstOrderOnly(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(grad: Tensor, noise: Tensor) -> Tensor:
+    def forward(grad: Tensor, tie: Tensor) -> Tensor:
         return grad.clone()
 
     @staticmethod
@@ -182,4 +188,4 @@ class _NotTwice(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[None, None]:
-        raise NotImplementedError("reparameterize gives first derivatives only: its Jacobian ∂S/∂z is held constant")
+        raise NotImplementedError("this gives first derivatives only: its Jacobian ∂S/∂z or its slope is held constant")

@@ -6,13 +6,7 @@ in a process of its own, so that one's use of memory does not slow another; the 
 """
 
 import argparse
-import gc
-import itertools
-import multiprocessing
-import statistics
-import time
-from collections.abc import Callable
-from multiprocessing.connection import Connection
+import functools
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +17,7 @@ from irg_experiments.data.bag_of_words import BagOfWords, Corpus
 from irg_experiments.estimators import Implicit
 from irg_experiments.models.lda import LDA
 from irg_experiments.training.compilation import loss_and_grad
+from tests.benchmarks.turns import Step, median_milliseconds
 
 TOPICS, BATCH, STEPS_A_TURN = 50, 32, 30
 
@@ -57,7 +52,7 @@ def zipf_corpus(num_words: int, distinct_words: int, num_documents: int = 2048) 
     return Corpus(words, counts, offsets, tuple(str(word) for word in range(num_words)))
 
 
-def dense_step(corpus: Corpus, fused: bool | None) -> Callable[[int], None]:
+def dense_step(corpus: Corpus, fused: bool | None) -> Step:
     """A step of the dense formulation; the dense batches are made beforehand, at no cost to it."""
     model = DenseLDA(len(corpus.vocabulary))
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-4, fused=fused)
@@ -78,7 +73,7 @@ def dense_counts(batch: BagOfWords, num_words: int) -> Tensor:
     return counts
 
 
-def sparse_step(corpus: Corpus) -> Callable[[int], None]:
+def sparse_step(corpus: Corpus) -> Step:
     """A step of the package, cutting of the batch included."""
     model = LDA(len(corpus.vocabulary), TOPICS)
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-4, fused=True)
@@ -102,7 +97,7 @@ def sparse_step(corpus: Corpus) -> Callable[[int], None]:
     return step
 
 
-def variant(name: str, corpus: Corpus) -> Callable[[int], None]:
+def variant(name: str, corpus: Corpus) -> Step:
     """The step of one of the variants compared."""
     return {
         "dense, default Adam": lambda: dense_step(corpus, None),
@@ -111,44 +106,12 @@ def variant(name: str, corpus: Corpus) -> Callable[[int], None]:
     }[name]()
 
 
+def variant_of(name: str, num_words: int, distinct_words: int) -> Step:
+    """The step of a variant on a corpus of its own, the same for each."""
+    return variant(name, zipf_corpus(num_words, distinct_words))
+
+
 VARIANTS = ("dense, default Adam", "dense, fused Adam", "this package")
-
-
-def serve(name: str, num_words: int, distinct_words: int, threads: int, channel: Connection) -> None:
-    """Runs in a process of its own: times a turn of steps whenever asked, until told to stop."""
-    torch.set_num_threads(threads)
-    torch.manual_seed(0)
-    step = variant(name, zipf_corpus(num_words, distinct_words))
-    indices = itertools.count()
-    while channel.recv():
-        start = time.perf_counter()
-        for index in itertools.islice(indices, STEPS_A_TURN):
-            step(index)
-        channel.send((time.perf_counter() - start) / STEPS_A_TURN * 1e3)
-        # as the training loop does, and for all variants alike: no scanning of modules that never become garbage
-        gc.freeze()
-    gc.unfreeze()
-
-
-def measure(num_words: int, distinct_words: int, threads: int, turns: int) -> dict[str, float]:
-    """Median milliseconds a step of each variant, after two turns to warm up."""
-    context = multiprocessing.get_context("spawn")
-    channels, processes = {}, []
-    for name in VARIANTS:
-        channels[name], theirs = context.Pipe()
-        processes.append(context.Process(target=serve, args=(name, num_words, distinct_words, threads, theirs)))
-        processes[-1].start()
-    times: dict[str, list[float]] = {name: [] for name in VARIANTS}
-    for turn in range(turns + 2):
-        for name, channel in channels.items():
-            channel.send(True)
-            milliseconds = channel.recv()
-            if turn >= 2:
-                times[name].append(milliseconds)
-    for channel, process in zip(channels.values(), processes, strict=True):
-        channel.send(False)
-        process.join()
-    return {name: statistics.median(values) for name, values in times.items()}
 
 
 def main() -> None:
@@ -157,7 +120,8 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=20)
     arguments = parser.parse_args()
     for num_words, distinct_words in ((1995, 57), (10_000, 75)):
-        times = measure(num_words, distinct_words, arguments.threads, arguments.turns)
+        make = functools.partial(variant_of, num_words=num_words, distinct_words=distinct_words)
+        times = median_milliseconds(make, VARIANTS, arguments.threads, STEPS_A_TURN, arguments.turns, warmup=2)
         print(f"V={num_words}, {distinct_words} distinct words a document, {arguments.threads} threads")
         for name, milliseconds in times.items():
             print(f"  {name:20s} {milliseconds:7.2f} ms  {milliseconds / times['this package']:5.2f}x")

@@ -2,17 +2,11 @@
 
 Prints milliseconds a step at batch 64 and D = 10 of Gamma codes by `torch.distributions`, with torch's default and with fused
 Adam, and of Gamma, Normal and von Mises codes by this package; drawing the batch and its pixels is part of every step. The
-variants take turns, each in a process of its own, and the median over the turns is printed; see `lda_step`.
+median over turns is printed; see `turns`.
 """
 
 import argparse
-import gc
-import itertools
-import multiprocessing
-import statistics
-import time
 from collections.abc import Callable
-from multiprocessing.connection import Connection
 
 import torch
 from torch import Tensor, nn
@@ -24,11 +18,9 @@ from irg_experiments.estimators import Implicit
 from irg_experiments.models.latents import make_latent
 from irg_experiments.models.vae import VAE
 from irg_experiments.training.compilation import loss_and_grad
+from tests.benchmarks.turns import Step, median_milliseconds
 
 PIXELS, DIM, BATCH, STEPS_A_TURN = 784, 10, 64, 100
-# seconds between two turns, in which the threads of the one before stop to wait for work
-SETTLE = 0.4
-Step = Callable[[int], None]
 
 
 class PlainVAE(nn.Module):
@@ -99,52 +91,18 @@ VARIANTS: dict[str, Callable[[Images], Step]] = {
 }
 
 
-def serve(name: str, threads: int, channel: Connection) -> None:
-    """Runs in a process of its own: times a turn of steps whenever asked, until told to stop."""
-    torch.set_num_threads(threads)
-    torch.manual_seed(0)
-    # a fifth of the pixels are neither black nor white, as in MNIST
+def variant(name: str) -> Step:
+    """The step of a variant on images of which a fifth of the pixels are neither black nor white, as in MNIST."""
     pixels = torch.rand(10_000, PIXELS).mul(5).sub(3.5).clamp(0, 1).mul(255).to(torch.uint8)
-    step = VARIANTS[name](Images(pixels))
-    indices = itertools.count()
-    while channel.recv():
-        start = time.perf_counter()
-        for index in itertools.islice(indices, STEPS_A_TURN):
-            step(index)
-        channel.send((time.perf_counter() - start) / STEPS_A_TURN * 1e3)
-        # as the training loop does, and for all variants alike: no scanning of modules that never become garbage
-        gc.freeze()
-    gc.unfreeze()
-
-
-def measure(threads: int, turns: int) -> dict[str, float]:
-    """Median milliseconds a step of each variant, after three turns to warm up."""
-    context = multiprocessing.get_context("spawn")
-    channels, processes = {}, []
-    for name in VARIANTS:
-        channels[name], theirs = context.Pipe()
-        processes.append(context.Process(target=serve, args=(name, threads, theirs)))
-        processes[-1].start()
-    times: dict[str, list[float]] = {name: [] for name in VARIANTS}
-    for turn in range(turns + 3):
-        for name, channel in channels.items():
-            time.sleep(SETTLE)
-            channel.send(True)
-            milliseconds = channel.recv()
-            if turn >= 3:
-                times[name].append(milliseconds)
-    for channel, process in zip(channels.values(), processes, strict=True):
-        channel.send(False)
-        process.join()
-    return {name: statistics.median(values) for name, values in times.items()}
+    return VARIANTS[name](Images(pixels))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--turns", type=int, default=15)
     arguments = parser.parse_args()
-    times = measure(arguments.threads, arguments.turns)
+    times = median_milliseconds(variant, list(VARIANTS), arguments.threads, STEPS_A_TURN, arguments.turns, warmup=3)
     print(f"batch {BATCH}, D={DIM}, {arguments.threads} threads")
     for name, milliseconds in times.items():
         print(f"  {name:26s} {milliseconds:7.2f} ms  {milliseconds / times['this package, Gamma']:5.2f}x")

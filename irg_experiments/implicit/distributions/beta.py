@@ -29,12 +29,7 @@ class Beta(Reparameterizable, torch.distributions.Beta):
         shape = self._extended_shape(sample_shape)
         concentrations = (self.concentration1.expand(shape), self.concentration0.expand(shape))
         log_gamma1, log_gamma0 = (log_gamma_rsample(concentration, generator) for concentration in concentrations)
-        difference = log_gamma1 - log_gamma0
-        # exp(logsigmoid) has the slope z · sigmoid(−difference), exact where 1 − z would have rounded to 0
-        sample = logsigmoid(difference).exp()
-        limits = torch.finfo(sample.dtype)
-        inside = sample.detach().clamp(limits.tiny, 1 - limits.eps / 2)
-        return sample + (inside - sample.detach())
+        return beta_from_log_gammas(log_gamma1, log_gamma0)
 
     def cdf(self, value: Tensor) -> Tensor:
         """P(Z ≤ value) by ``special.betainc``, differentiable in value and both concentrations."""
@@ -54,6 +49,15 @@ class Beta(Reparameterizable, torch.distributions.Beta):
         )
         tail = betainc(a, b, torch.where(low, value, 1 - value))
         return torch.where(low, 1 - tail, tail)
+
+
+def beta_from_log_gammas(log_gamma1: Tensor, log_gamma0: Tensor) -> Tensor:
+    """g₁/(g₁ + g₀) from the logarithms, moved to the nearest float inside (0, 1) if it rounds to an end."""
+    # exp(logsigmoid) has the slope z · sigmoid(−difference), exact where 1 − z would have rounded to 0
+    sample = logsigmoid(log_gamma1 - log_gamma0).exp()
+    limits = torch.finfo(sample.dtype)
+    inside = sample.detach().clamp(limits.tiny, 1 - limits.eps / 2)
+    return sample + (inside - sample.detach())
 
 
 @torch.distributions.register_kl(Beta, Beta)

@@ -34,9 +34,7 @@ class VonMises(Reparameterizable, torch.distributions.VonMises):
         """Draws samples that carry their implicit gradient; see the class."""
         concentration = self.concentration.expand(self._extended_shape(sample_shape))
         centred = implicit_sample(standard_von_mises(concentration, generator), von_mises_sample_grad, concentration)
-        angle = self.loc + centred
-        turns = (angle.detach() / (2 * math.pi)).round()
-        return (angle - 2 * math.pi * turns).clamp(-math.pi, math.pi)
+        return wrapped(self.loc + centred)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The log-density, in nats; with cos x − 1 = −2 sin²(x/2), so that a large κ does not cost digits."""
@@ -69,6 +67,12 @@ class VonMises(Reparameterizable, torch.distributions.VonMises):
 
     def _log_i0e(self) -> Tensor:
         return torch.special.i0e(self.concentration).log()
+
+
+def wrapped(angle: Tensor) -> Tensor:
+    """The angle within [−π, π], by full turns, which carry no gradient."""
+    turns = (angle.detach() / (2 * math.pi)).round()
+    return (angle - 2 * math.pi * turns).clamp(-math.pi, math.pi)
 
 
 @torch.distributions.register_kl(VonMises, VonMises)

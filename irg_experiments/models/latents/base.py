@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-import torch
 import torch.distributions as td
 from torch import Tensor, nn
 from torch.nn.functional import softplus
+
+from irg_experiments.implicit.distributions.truncated import Truncated
 
 # a distribution of the latent space's own making, whose attributes are those of its family
 Posterior = Any
@@ -66,7 +67,7 @@ class Latent(nn.Module):
 
     def quantile(self, u: Tensor) -> Tensor:
         """The map of the unit square, (..., 2), to the latent space of D = 2 that carries the uniform law to the prior."""
-        return quantile(self.prior_factor, u)
+        return Truncated(self.prior_factor, validate_args=False).icdf(u)
 
     @property
     def prior_factor(self) -> Posterior:
@@ -88,21 +89,3 @@ def factorised(distribution: td.Distribution) -> td.Distribution:
 def pieces(outputs: Tensor, sizes: int | Sequence[int]) -> tuple[Tensor, ...]:
     """The outputs cut along their last dimension: into so many equal pieces, or into pieces of these sizes."""
     return outputs.chunk(sizes, -1) if isinstance(sizes, int) else outputs.split(list(sizes), -1)
-
-
-def quantile(distribution: td.Distribution, u: Tensor, bisections: int = 60) -> Tensor:
-    """Where the distribution function reaches ``u``, 0 < u < 1, by bisection; its support is the line or a part of it."""
-    support = distribution.support
-    low = torch.full_like(u, float(getattr(support, "lower_bound", -1.0)))
-    high = torch.full_like(u, float(getattr(support, "upper_bound", 1.0)))
-    if not hasattr(support, "upper_bound"):
-        while bool((distribution.cdf(high) < u).any()):
-            high = 2 * high
-    if not hasattr(support, "lower_bound"):
-        while bool((distribution.cdf(low) > u).any()):
-            low = 2 * low
-    for _ in range(bisections):
-        middle = 0.5 * (low + high)
-        below = distribution.cdf(middle) < u
-        low, high = torch.where(below, middle, low), torch.where(below, high, middle)
-    return 0.5 * (low + high)

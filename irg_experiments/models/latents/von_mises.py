@@ -4,6 +4,7 @@ import torch
 import torch.distributions as td
 from torch import Tensor
 
+from irg_experiments.implicit.distributions.truncated import Truncated
 from irg_experiments.implicit.distributions.von_mises import VonMises, kl_von_mises_von_mises
 from irg_experiments.models.latents.base import Latent, Posterior, factorised, pieces, positive
 
@@ -55,10 +56,4 @@ class VonMisesLatent(Latent):
 
     def quantile(self, u: Tensor) -> Tensor:
         """See ``Latent``."""
-        prior = self.prior_factor
-        low, high = torch.full_like(u, -torch.pi), torch.full_like(u, torch.pi)
-        for _ in range(60):
-            middle = 0.5 * (low + high)
-            below = prior.cdf(middle) < u
-            low, high = torch.where(below, middle, low), torch.where(below, high, middle)
-        return 0.5 * (low + high)
+        return Truncated(self.prior_factor, -torch.pi, torch.pi, validate_args=False).icdf(u)
