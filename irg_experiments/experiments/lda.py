@@ -21,6 +21,7 @@ from irg_experiments.implicit import Dirichlet
 from irg_experiments.models.lda import LDA
 from irg_experiments.results import figures
 from irg_experiments.results.tables import paper_perplexity
+from irg_experiments.training.adam import Adam
 from irg_experiments.training.compilation import loss_and_grad
 from irg_experiments.training.loop import Schedule, TrainingResult, train
 from irg_experiments.training.metrics_log import read_metrics
@@ -74,7 +75,7 @@ class LdaTask:
             tuple(config.model.concentration_range),
         ).to(device)
         self.parameters = list(self.model.parameters())
-        self.optimizer = torch.optim.Adam(self.parameters, lr=self.training.learning_rate, fused=True)
+        self.optimizer = Adam(self.parameters, self.training.learning_rate)
         self.loss_and_grad = loss_and_grad(
             self._loss, self.parameters, config.compile, device, varying=lambda batch: batch.entries
         )
@@ -88,11 +89,10 @@ class LdaTask:
     def training_step(self, step: int) -> Tensor:
         """See ``irg_experiments.training.loop.Task``."""
         loss, gradients = self.loss_and_grad(self.stream.batch(step))
-        for parameter, gradient in zip(self.parameters, gradients, strict=True):
-            parameter.grad = gradient
-        if step < self.prior_burn_in_steps:
-            self.model.prior_logits.grad = None  # Adam leaves it, and its moments, alone
-        self.optimizer.step()
+        waits = step < self.prior_burn_in_steps
+        prior = self.model.prior_logits
+        pairs = zip(self.parameters, gradients, strict=True)
+        self.optimizer.step([None if waits and parameter is prior else gradient for parameter, gradient in pairs])
         return loss
 
     def evaluate(self) -> dict[str, float]:

@@ -20,6 +20,7 @@ from irg_experiments.models.latents import Latent, make_latent
 from irg_experiments.models.vae import VAE
 from irg_experiments.results import figures, figures_vae
 from irg_experiments.results.tables_vae import paper_nll
+from irg_experiments.training.adam import Adam
 from irg_experiments.training.compilation import loss_and_grad
 from irg_experiments.training.loop import Schedule, Selection, TrainingResult, train
 from irg_experiments.training.metrics_log import read_metrics
@@ -39,7 +40,7 @@ class VaeTask:
         self.validation = bits(data.validation.binarized().to(device))
         self.model = VAE(self.pixels.shape[1], latent, config.model.hidden).to(device)
         self.parameters = list(self.model.parameters())
-        self.optimizer = torch.optim.Adam(self.parameters, lr=self.training.learning_rate, fused=True)
+        self.optimizer = Adam(self.parameters, self.training.learning_rate)
         self.loss_and_grad = loss_and_grad(self._loss, self.parameters, config.compile, device)
         self.num_samples, self.warmup = self.training.num_samples, self.training.kl_warmup_steps
         self.compared = {name: ESTIMATORS[name]() for name in config.gradient_variance.methods}
@@ -52,10 +53,8 @@ class VaeTask:
     def training_step(self, step: int) -> Tensor:
         """See ``irg_experiments.training.loop.Task``."""
         kl_weight = torch.tensor(min(step / self.warmup, 1.0) if self.warmup else 1.0, device=self.device)
-        loss, gradients = self.loss_and_grad(self.pixels[self.shuffle.indices(step)], kl_weight)
-        for parameter, gradient in zip(self.parameters, gradients, strict=True):
-            parameter.grad = gradient
-        self.optimizer.step()
+        loss, gradients = self.loss_and_grad(self.pixels.index_select(0, self.shuffle.indices(step)), kl_weight)
+        self.optimizer.step(gradients)
         return loss
 
     def evaluate(self) -> dict[str, float]:

@@ -1,10 +1,12 @@
 """The one training loop: steps, evaluation, checkpoints, metrics. It knows no model and no data set."""
 
+import contextlib
 import copy
 import gc
 import logging
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -94,12 +96,27 @@ def train(task: Task, schedule: Schedule, seed: int, directory: Path, device: to
     gc.collect()
     gc.freeze()
     try:
-        with TrainingProgress(schedule.steps, run.step) as progress:
+        with TrainingProgress(schedule.steps, run.step) as progress, denormals_flushed():
             run.to_the_end(progress)
     finally:
         gc.unfreeze()
         run.metrics_log.close()
     return TrainingResult(run.selected_metrics(), run.step / max(run.training_seconds, 1e-9), run.wall_seconds)
+
+
+@contextlib.contextmanager
+def denormals_flushed() -> Iterator[None]:
+    """Floats below the smallest normal number are zero within, where the processor can do that.
+
+    Adam's averages of a gradient that stays zero, as that of a unit that died, decay into such floats, with which processors
+    compute many times slower: its update of a small model can take twice its time.
+    """
+    before = (torch.tensor(torch.finfo(torch.float32).tiny) / 2).item() == 0
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(before)
 
 
 @dataclass

@@ -16,6 +16,7 @@ from torch.nn.functional import softplus
 from irg_experiments.data.bag_of_words import BagOfWords, Corpus
 from irg_experiments.estimators import Implicit
 from irg_experiments.models.lda import LDA
+from irg_experiments.training.adam import Adam
 from irg_experiments.training.compilation import loss_and_grad
 from tests.benchmarks.turns import Step, median_milliseconds
 
@@ -75,8 +76,9 @@ def dense_counts(batch: BagOfWords, num_words: int) -> Tensor:
 
 def sparse_step(corpus: Corpus) -> Step:
     """A step of the package, cutting of the batch included."""
+    torch.set_flush_denormal(True)  # as the training loop does
     model = LDA(len(corpus.vocabulary), TOPICS)
-    optimizer = torch.optim.Adam(model.parameters(), lr=3e-4, fused=True)
+    optimizer = Adam(list(model.parameters()), 3e-4)
     estimator = Implicit()
 
     def loss(batch: BagOfWords) -> Tensor:
@@ -90,9 +92,7 @@ def sparse_step(corpus: Corpus) -> Step:
     def step(index: int) -> None:
         start = index % num_batches * BATCH
         _, gradients = function(corpus.slice(start, start + BATCH))
-        for parameter, gradient in zip(parameters, gradients, strict=True):
-            parameter.grad = gradient
-        optimizer.step()
+        optimizer.step(gradients)
 
     return step
 

@@ -17,6 +17,7 @@ from irg_experiments.data.images import Images, Shuffle, binarize
 from irg_experiments.estimators import Implicit
 from irg_experiments.models.latents import make_latent
 from irg_experiments.models.vae import VAE
+from irg_experiments.training.adam import Adam
 from irg_experiments.training.compilation import loss_and_grad
 from tests.benchmarks.turns import Step, median_milliseconds
 
@@ -60,10 +61,11 @@ def plain_step(images: Images, fused: bool | None) -> Step:
 def package_step(images: Images, family: str, **options: float) -> Step:
     """A step of the package."""
     model = VAE(PIXELS, make_latent(family, DIM, **options))
+    torch.set_flush_denormal(True)  # as the training loop does
     # enough draws for the sampler's machine code to be loaded, as a run of any length has them
     model.latent.prior.sample((200_000,))
     parameters = list(model.parameters())
-    optimizer = torch.optim.Adam(parameters, lr=1e-3, fused=True)
+    optimizer = Adam(parameters, 1e-3)
     estimator = Implicit()
 
     def loss(pixels: Tensor, kl_weight: Tensor) -> Tensor:
@@ -73,11 +75,9 @@ def package_step(images: Images, family: str, **options: float) -> Step:
     shuffle = Shuffle(len(images), BATCH, 0, torch.device("cpu"))
 
     def step(index: int) -> None:
-        pixels = images.pixels[shuffle.indices(index)]
+        pixels = images.pixels.index_select(0, shuffle.indices(index))
         _, gradients = function(pixels, torch.tensor(min(1.0, index / 30_000)))
-        for parameter, gradient in zip(parameters, gradients, strict=True):
-            parameter.grad = gradient
-        optimizer.step()
+        optimizer.step(gradients)
 
     return step
 

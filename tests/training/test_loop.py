@@ -8,7 +8,7 @@ from torch import Tensor
 
 from irg_experiments.errors import DivergedError
 from irg_experiments.training.checkpoint import load_checkpoint, save_checkpoint
-from irg_experiments.training.loop import Schedule, Selection, TrainingResult, train
+from irg_experiments.training.loop import Schedule, Selection, TrainingResult, denormals_flushed, train
 from irg_experiments.training.metrics_log import read_metrics
 
 CPU = torch.device("cpu")
@@ -69,6 +69,16 @@ def test_evaluation_leaves_training_alone(tmp_path: Path):
         schedule = Schedule(60, log_every=7, evaluate_every=every, checkpoint_every=60)
         results.append(train(NoisyRegression(), schedule, seed=3, directory=directory, device=CPU).metrics)
     assert results[0] == results[1]
+
+
+def test_denormals_are_zero_while_training_and_come_back():
+    denormal = torch.full((8,), 1e-40)
+    with denormals_flushed():
+        with denormals_flushed():
+            pass
+        if (denormal * 1).any():
+            pytest.skip("this processor cannot flush denormals")
+    assert (denormal * 1).all()
 
 
 def test_metrics_are_logged_when_due(tmp_path: Path):

@@ -39,16 +39,27 @@ def standard_log_gamma(concentration: Tensor, generator: Generator | None = None
 
 
 def _marsaglia_tsang(concentration: Tensor, generator: Generator | None, log: int) -> Tensor:
-    """A proposal for each; what is rejected, 5% at shape 1 and less above, is drawn by torch: the same law, independent."""
-    if concentration.device.type != "cpu" or len(concentration) < _FEW:
+    """A proposal for each."""
+    if _is_for_torch(concentration):
         # torch's draw is finite for a NaN
         return _torch_gamma(concentration, generator, log).masked_fill_(concentration.isnan(), math.nan)
     noise = _normal(concentration, generator), torch.empty_like(concentration).uniform_(generator=generator)
-    draw = evaluate(_log_gamma_proposal if log else _gamma_proposal, (concentration, *noise))
-    rejected = (draw == REJECTED).nonzero().squeeze(-1)
+    return evaluate(_log_gamma_proposal if log else _gamma_proposal, (concentration, *noise))
+
+
+def _repair(draws: Tensor, concentration: Tensor, generator: Generator | None, log: int) -> Tensor:
+    """What is rejected, 5% at shape 1 and less above, is drawn by torch: the same law, independent."""
+    if _is_for_torch(concentration):
+        return draws
+    rejected = (draws == REJECTED).nonzero().squeeze(-1)
     if len(rejected):
-        draw[rejected] = _torch_gamma(concentration[rejected], generator, log)
-    return draw
+        draws[rejected] = _torch_gamma(concentration[rejected], generator, log)
+    return draws
+
+
+def _is_for_torch(concentration: Tensor) -> bool:
+    """Whether torch's sampler draws all of them: it has a kernel for each device."""
+    return concentration.device.type != "cpu" or len(concentration) < _FEW
 
 
 def _torch_gamma(concentration: Tensor, generator: Generator | None, log: int) -> Tensor:
@@ -95,4 +106,4 @@ def _normal(like: Tensor, generator: Generator | None) -> Tensor:
     return torch.cat([radius * angle.cos(), radius.mul_(angle.sin_())])[: len(like)]
 
 
-_gamma = Sampler("gamma", _marsaglia_tsang)
+_gamma = Sampler("gamma", _marsaglia_tsang, _repair)

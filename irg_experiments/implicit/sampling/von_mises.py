@@ -28,13 +28,13 @@ def standard_von_mises(concentration: Tensor, generator: Generator | None = None
 
 
 def _best_fisher(concentration: Tensor, generator: Generator | None, _: int) -> Tensor:
-    first = _best_fisher_proposals(concentration, generator)
-    return redraw(first, concentration, lambda waiting: _best_fisher_proposals(waiting, generator))
-
-
-def _best_fisher_proposals(concentration: Tensor, generator: Generator | None) -> Tensor:
+    """A proposal for each."""
     noise = torch.empty((2, len(concentration)), dtype=concentration.dtype, device=concentration.device)
     return evaluate(_best_fisher_proposal, (concentration, *noise.uniform_(generator=generator).unbind()))
+
+
+def _repair(draws: Tensor, concentration: Tensor, generator: Generator | None, setting: int) -> Tensor:
+    return redraw(draws, concentration, lambda waiting: _best_fisher(waiting, generator, setting))
 
 
 def _best_fisher_proposal(concentration: Tensor, position: Tensor, uniform: Tensor) -> Tensor:
@@ -52,4 +52,4 @@ def _best_fisher_proposal(concentration: Tensor, position: Tensor, uniform: Tens
     return torch.where((-uniform).log1p() > log_chance, REJECTED, 2 * tangent.atan())
 
 
-_von_mises = Sampler("von_mises", _best_fisher)
+_von_mises = Sampler("von_mises", _best_fisher, _repair)

@@ -27,13 +27,9 @@ def polar_angle(concentration: Tensor, dimension: int, generator: Generator | No
 
 
 def _wood(concentration: Tensor, generator: Generator | None, dimension: int) -> Tensor:
+    """θ, unless it is rejected; a NaN is not, so that the loop ends."""
     half = (dimension - 1) / 2
     b = half / (concentration + torch.hypot(concentration, torch.full_like(concentration, half)))
-    return redraw(_wood_proposals(b, half, generator), b, lambda waiting: _wood_proposals(waiting, half, generator))
-
-
-def _wood_proposals(b: Tensor, half: float, generator: Generator | None) -> Tensor:
-    """θ, unless it is rejected; a NaN is not, so that the loop ends."""
     shape = torch.full_like(b, half)
     far, near = standard_gamma(shape, generator), standard_gamma(shape, generator)
     x = 0.5 * (1 - b) * (far - near) / (near + b * far)
@@ -42,4 +38,8 @@ def _wood_proposals(b: Tensor, half: float, generator: Generator | None) -> Tens
     return angle.masked_fill_(log_uniform > 2 * half * (x.log1p() - x), REJECTED)
 
 
-_polar_angle = Sampler("von_mises_fisher_angle", _wood)
+def _repair(draws: Tensor, concentration: Tensor, generator: Generator | None, dimension: int) -> Tensor:
+    return redraw(draws, concentration, lambda waiting: _wood(waiting, generator, dimension))
+
+
+_polar_angle = Sampler("von_mises_fisher_angle", _wood, _repair)
