@@ -21,6 +21,7 @@ from irg_experiments.models.vae import VAE
 from irg_experiments.results import figures, figures_vae
 from irg_experiments.results.tables_vae import paper_nll
 from irg_experiments.training.adam import Adam
+from irg_experiments.training.annealing import make_annealing
 from irg_experiments.training.compilation import loss_and_grad
 from irg_experiments.training.loop import Schedule, Selection, TrainingResult, train
 from irg_experiments.training.metrics_log import read_metrics
@@ -41,6 +42,7 @@ class VaeTask:
         self.model = VAE(self.pixels.shape[1], latent, config.model.hidden).to(device)
         self.parameters = list(self.model.parameters())
         self.optimizer = Adam(self.parameters, self.training.learning_rate)
+        self.annealing = make_annealing(self.training.annealing)
         self.loss_and_grad = loss_and_grad(self._loss, self.parameters, config.compile, device)
         self.num_samples, self.warmup = self.training.num_samples, self.training.kl_warmup_steps
         self.compared = {name: ESTIMATORS[name]() for name in config.gradient_variance.methods}
@@ -54,6 +56,7 @@ class VaeTask:
         """See ``irg_experiments.training.loop.Task``."""
         kl_weight = torch.tensor(min(step / self.warmup, 1.0) if self.warmup else 1.0, device=self.device)
         loss, gradients = self.loss_and_grad(self.pixels.index_select(0, self.shuffle.indices(step)), kl_weight)
+        self.optimizer.learning_rate = self.training.learning_rate * self.annealing(step / self.training.steps)
         self.optimizer.step(gradients)
         return loss
 

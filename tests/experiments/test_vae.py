@@ -89,6 +89,7 @@ def test_bad_input_is_told_in_one_line(compose: Compose, tmp_path: Path):
         (["latent.dim=0"], "latent.dim must be a whole number"),
         (["data=bars"], "Unknown set of images"),
         (["data=mnist", f"data.root={tmp_path / 'nowhere'}"], "data=digits"),
+        (["training.annealing=slow"], "Unknown annealing"),
         (["gradient_variance.methods=[nonsense]"], "Methods that can"),
     ):
         with pytest.raises(UserError, match=part) as error:
