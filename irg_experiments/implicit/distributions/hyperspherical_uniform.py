@@ -56,7 +56,7 @@ class HypersphericalUniform(Reparameterizable):
     Source: Muller (1959).
     """
 
-    arg_constraints = {}  # noqa: RUF012
+    arg_constraints = {}
     support = unit_vector
 
     def __init__(

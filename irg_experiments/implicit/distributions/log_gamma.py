@@ -24,7 +24,7 @@ class LogGamma(Reparameterizable):
     Source: Figurnov, Mohamed & Mnih (2018); sampler by Marsaglia & Tsang (2000).
     """
 
-    arg_constraints = {"concentration": constraints.positive, "rate": constraints.positive}  # noqa: RUF012
+    arg_constraints = {"concentration": constraints.positive, "rate": constraints.positive}
     support = constraints.real
 
     def __init__(self, concentration: Tensor | float, rate: Tensor | float = 1.0, validate_args: bool | None = None) -> None:

@@ -32,7 +32,7 @@ class Reparameterized(Reparameterizable):
     Source: Figurnov, Mohamed & Mnih (2018).
     """
 
-    arg_constraints: dict[str, constraints.Constraint] = {}  # noqa: RUF012
+    arg_constraints: dict[str, constraints.Constraint] = {}
 
     def __init__(self, base: Distribution, validate_args: bool | None = None):
         check_univariate(base)

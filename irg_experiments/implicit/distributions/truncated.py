@@ -59,7 +59,7 @@ class Truncated(Reparameterizable):
     Source: Figurnov, Mohamed & Mnih (2018) for the gradient; Takahasi & Mori (1974) for the quadrature.
     """
 
-    arg_constraints = {"low": constraints.dependent, "high": constraints.dependent}  # noqa: RUF012
+    arg_constraints = {"low": constraints.dependent, "high": constraints.dependent}
 
     def __init__(
         self,

@@ -28,7 +28,7 @@ class VonMises(Reparameterizable, torch.distributions.VonMises):
     Source: Figurnov, Mohamed & Mnih (2018); sampler by Best & Fisher (1979).
     """
 
-    arg_constraints = {"loc": constraints.real, "concentration": constraints.nonnegative}  # noqa: RUF012
+    arg_constraints = {"loc": constraints.real, "concentration": constraints.nonnegative}
 
     def rsample(self, sample_shape: _size = Size(), generator: torch.Generator | None = None) -> Tensor:
         """Draws samples that carry their implicit gradient; see the class."""

@@ -54,7 +54,7 @@ class VonMisesFisher(Reparameterizable):
     own gradient differentiates the accepted proposal.
     """
 
-    arg_constraints = {"loc": unit_vector, "concentration": constraints.nonnegative}  # noqa: RUF012
+    arg_constraints = {"loc": unit_vector, "concentration": constraints.nonnegative}
     support = unit_vector
 
     def __init__(self, loc: Tensor, concentration: Tensor | float, validate_args: bool | None = None):

@@ -1,0 +1,126 @@
+"""Every distribution of the registry: its draws and their gradients."""
+
+import math
+from typing import Any
+
+import hypothesis
+import pytest
+import scipy.stats
+import torch
+import torch.distributions as td
+from hypothesis import strategies
+from torch import Tensor
+
+from tests.implicit.registry import REGISTRY, Row
+from tests.implicit.selection import DRAWS, DTYPES, UNIT_INTERVAL, assert_mean, every, those
+
+DRAW_CASES = [(name, parameters) for name, row in REGISTRY.items() if row.scipy for parameters in row.draws]
+
+
+@pytest.mark.parametrize(("name", "parameters"), DRAW_CASES, ids=lambda value: str(value))
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_draws_follow_the_distribution(name: str, parameters: tuple[Any, ...], dtype: torch.dtype):
+    row = REGISTRY[name]
+    assert row.scipy is not None
+    draws = row.make(*row.parameters((parameters,), dtype)).sample((DRAWS,))
+    assert draws.isfinite().all()
+    value = (row.project(draws.double()) if row.project else draws.double()).reshape(-1).sort().values
+    limits = torch.finfo(dtype)
+    inside = torch.ones_like(value, dtype=torch.bool)
+    if row.clamps:  # and the square of larger numbers overflows in SciPy's t
+        inside = (value.abs() > limits.tiny * 2) & (value.abs() < min(limits.max / 2, 1e150))
+    if name in UNIT_INTERVAL:  # next to 1 floats are eps apart
+        inside &= value < 1 - 2 * limits.eps
+    # the distance of Kolmogorov & Smirnov, wherever a draw is within the dtype's range
+    rank = torch.arange(DRAWS, dtype=torch.float64)
+    cdf = torch.tensor(row.scipy(*parameters).cdf(value.numpy()))
+    distance = torch.maximum((rank + 1) / DRAWS - cdf, cdf - rank / DRAWS)[inside].max() if inside.any() else torch.zeros(())
+    assert scipy.stats.kstwo(DRAWS).sf(distance.item()) > 5e-7
+    if dtype == torch.float64:
+        coarse = value > 0.5 if name in UNIT_INTERVAL else ~inside
+        assert len(value[inside & ~coarse].unique()) == (inside & ~coarse).sum()
+
+
+@those(lambda row: row.expectations)
+def test_pathwise_gradients_of_expectations(name: str):
+    row = REGISTRY[name]
+    for label, (statistic, expectation) in row.expectations.items():
+        parameters = [p.requires_grad_() for p in row.parameters()]
+        exact = (expectation or numerical_expectation(row, statistic))(*parameters)
+        exact_grads = torch.autograd.grad(exact.sum(), parameters, allow_unused=True)
+        copies = [p.detach().expand(DRAWS, *p.shape).clone().requires_grad_() for p in parameters]
+        values = statistic(row.make(*copies).rsample())
+        grads = torch.autograd.grad(values.sum(), copies, allow_unused=True)
+        assert_mean(values.detach(), exact.detach())
+        for grad, exact_grad in zip(grads, exact_grads, strict=True):
+            if grad is not None and grad.abs().max() > 0:
+                spread = grad.std(0) > 1e-9 * grad.abs().amax(0)  # the others are the same in every draw
+                target = torch.zeros_like(grad[0]) if exact_grad is None else exact_grad
+                error = (grad.mean(0) - target) / (grad.std(0) / DRAWS**0.5)
+                assert (error[spread].abs() < 5).all(), f"{label}: z-scores {error}"
+                torch.testing.assert_close(grad.mean(0)[~spread], target[~spread])
+
+
+def numerical_expectation(row: Row, statistic: Any) -> Any:
+    """E[f(z)] as a function of the parameters, by the trapezium rule on the density."""
+
+    def expectation(*parameters: Tensor) -> Tensor:
+        # z = e^x or sinh x: the rule converges exponentially fast
+        x = torch.linspace(-40, 40, 8001, dtype=torch.float64).unsqueeze(-1)
+        q = row.make(*parameters, validate_args=False)
+        z, slope = (x.exp(), x.exp()) if q.support is td.constraints.positive else (x.sinh(), x.cosh())
+        return (statistic(z) * q.log_prob(z).exp() * slope).sum(0) * 0.01
+
+    return expectation
+
+
+@every
+def test_generators_and_seeds_reproduce_draws(name: str):
+    q = REGISTRY[name].grid_distribution()
+
+    def draw(seed: int) -> Tensor:
+        return q.sample((3,), generator=torch.Generator().manual_seed(seed))
+
+    state = torch.get_rng_state()
+    first, again, other = draw(1), draw(1), draw(2)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    torch.manual_seed(5)
+    first = q.sample()
+    torch.manual_seed(5)
+    assert torch.equal(first, q.sample())
+
+
+@those(lambda row: row.range)
+@hypothesis.settings(max_examples=25, deadline=None, derandomize=True, database=None)
+@hypothesis.given(data=strategies.data())
+def test_samples_and_gradients_at_the_extremes(name: str, data: strategies.DataObject):
+    row = REGISTRY[name]
+    for dtype in DTYPES:
+        parameters = []
+        for low, high in row.range:
+            exponents = strategies.floats(math.log(low), math.log(high)) if low > 0 else strategies.floats(low, high)
+            size = 3 if isinstance(row.grid[0][0], list) else 1
+            values = [data.draw(exponents) for _ in range(size)]
+            values = [math.exp(value) for value in values] if low > 0 else values
+            parameters.append(torch.tensor(values, dtype=dtype).requires_grad_())
+        torch.manual_seed(0)
+        q = row.make(*parameters)
+        sample = q.rsample((100,))
+        assert q.support.check(sample).all()
+        grads = torch.autograd.grad(sample.sum(), parameters, allow_unused=True)
+        assert all(grad.isfinite().all() for grad in grads if grad is not None)
+
+
+@pytest.mark.cuda
+@every
+def test_on_cuda(name: str):
+    row = REGISTRY[name]
+    parameters = [p.cuda().requires_grad_() for p in row.parameters()]
+    q = row.make(*parameters)
+    sample = q.rsample((1000,))
+    assert sample.is_cuda
+    assert q.support.check(sample).all()
+    sample.sum().backward()
+    torch.testing.assert_close(q.log_prob(sample).cpu(), row.make(*row.parameters()).log_prob(sample.cpu()))
