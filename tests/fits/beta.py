@@ -1,9 +1,11 @@
-"""Print the constants of beta.py: Gauss–Legendre rules on [0, 1], and the series DLMF 5.11.1 and 5.11.2.
+"""Prints _beta_coefficients.py, the constants of beta.py: Gauss–Legendre rules on [0, 1], and the series DLMF 5.11.1 and 5.11.2.
 
-Usage: python -m tests.fits.beta > _beta_coefficients.py
+Usage: python -m tests.fits.beta > irg_experiments/implicit/special/_beta_coefficients.py
 """
 
 import mpmath as mp
+
+from tests.fits.polynomials import numbers
 
 # the cut leaves out a part e^−cut of the integrals, and the number of nodes matches it
 SETTINGS = {
@@ -26,22 +28,11 @@ def legendre(count):
     return sorted(rule)
 
 
-def numbers(values, indent):
-    """Lines of at most 120 columns with the values of a tuple."""
-    lines = [" " * indent]
-    for value in values:
-        text = f"{mp.nstr(value, 17, min_fixed=-3, max_fixed=6)}, "
-        if len(lines[-1]) + len(text) > 121:
-            lines.append(" " * indent)
-        lines[-1] += text
-    return "\n".join(line.rstrip() for line in lines)
-
-
 def block(name, nodes, **scalars):
     rule = legendre(nodes)
     lines = [f"_{name.upper()} = BetaRule("] + [f"    {key}={value}," for key, value in scalars.items()]
     for key, index in (("nodes", 0), ("weights", 1)):
-        lines += [f"    {key}=(", numbers([r[index] for r in rule], 8), "    ),"]
+        lines += [f"    {key}=(", *numbers([r[index] for r in rule], 8), "    ),"]
     return "\n".join([*lines, ")"])
 
 
@@ -71,9 +62,9 @@ class BetaRule(NamedTuple):
 def main():
     digamma = [mp.bernoulli(2 * k) / (2 * k) for k in range(1, 9)]
     stirling = [mp.bernoulli(2 * k) / (2 * k * (2 * k - 1)) for k in range(1, 9)]
-    text = HEAD + "DIGAMMA_TERMS = (\n" + numbers(digamma, 4) + "\n)\n\n"
+    text = HEAD + "\n".join(["DIGAMMA_TERMS = (", *numbers(digamma, 4), ")\n\n"])
     text += "# the remainder of Stirling's formula for ln Γ(x), times x, by power of x⁻² (DLMF 5.11.1)\n"
-    text += "STIRLING_TERMS = (\n" + numbers(stirling, 4) + "\n)\n\n"
+    text += "\n".join(["STIRLING_TERMS = (", *numbers(stirling, 4), ")\n\n"])
     text += "\n\n".join(block(name, **setting) for name, setting in SETTINGS.items())
     print(text + "\n# fmt: on\n\nBETA_RULES = {torch.float32: _FLOAT32, torch.float64: _FLOAT64}")
 

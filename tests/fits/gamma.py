@@ -1,4 +1,4 @@
-"""Fits the polynomials of irg_experiments/implicit/special/gamma.py; prints the tables of _gamma_coefficients.py.
+"""Fits the polynomials of irg_experiments/implicit/special/gamma.py; prints _gamma_coefficients.py.
 
 The main one, in the notation of the module docstring of gamma.py, is
 
@@ -12,7 +12,7 @@ error that R causes in the final derivative.
 
 The second, psi(s) - ln(s + C) in powers of v, is interpolated at Chebyshev nodes.
 
-Usage: python -m tests.fits.gamma [float32] [float64]
+Usage: OMP_NUM_THREADS=1 python -m tests.fits.gamma > irg_experiments/implicit/special/_gamma_coefficients.py
 """
 
 import math
@@ -20,8 +20,9 @@ import sys
 
 import mpmath as mp
 import numpy as np
-from numpy.polynomial import chebyshev
 from scipy.special import gammainccinv, gammaincinv
+
+from tests.fits.polynomials import DIGITS, extended, interpolate, minimax, monomials, nodes, numbers, table, triangle
 
 # Steps of recurrence, boundary z = edge + slope a, constants C and B, number of
 # powers of v in psi, weight of the points beyond the draws, and the number of
@@ -70,17 +71,6 @@ def derivative(a, z, digits=30):
             n += 1
             if a + n > z and power * max(1, abs(bracket)) < eps * abs(total):
                 return +total
-
-
-def extended(x):
-    """An mpf as a numpy long double (80 bits, where the platform has them)."""
-    high = float(x)
-    return np.longdouble(high) + np.longdouble(float(x - high))
-
-
-def nodes(low, high, count):
-    k = np.arange(count)
-    return low + (high - low) * (1 - np.cos(np.pi * (k + 0.5) / count)) / 2
 
 
 def shapes():
@@ -149,103 +139,56 @@ def data(steps, edge, slope, c, far, **_):
     return s, z, np.array(r), np.array(weight)
 
 
-def fit(s, z, r, weight, rows, c, b, rounds=25, **_):
-    """Coefficients [power of v][power of x] and the largest weighted residual."""
-    x = 1 / (1 + np.sqrt(z / (s + c)))
-    x, v = 2 * x - 1, 2 * b / (s + b) - 1
-    tx = chebyshev.chebvander(x, max(rows) - 1)
-    tv = chebyshev.chebvander(v, len(rows) - 1)
-    powers = [(i, j) for j, n in enumerate(rows) for i in range(n)]
-    basis = np.stack([tx[:, i] * tv[:, j] for i, j in powers], 1)
-    basis, target = basis * weight[:, None], r * weight
-    emphasis, best = np.ones(len(r)), (math.inf, None)
-    for _ in range(rounds):
-        left = (basis * emphasis[:, None]).astype(float)
-        solution = np.zeros(basis.shape[1], np.longdouble)
-        for _ in range(2):
-            rest = ((target - basis @ solution) * emphasis).astype(float)
-            solution = solution + np.linalg.lstsq(left, rest, rcond=1e-17)[0]
-        error = np.abs(basis @ solution - target).astype(float)
-        if error.max() < best[0]:
-            best = error.max(), solution
-        emphasis *= np.sqrt(error / error.max() + 1e-3)
-        emphasis /= emphasis.max()
-    return monomials(best[1], rows, b), best[0]
-
-
-def monomials(solution, rows, b):
-    """From T_i(2x) T_j(2bv - 1) to powers of x and v."""
-    out = [[mp.mpf(0)] * rows[0] for _ in rows]
-    solution = iter(solution)
-    with mp.workdps(50):
-        for j, n in enumerate(rows):
-            pv = chebyshev_powers(j, 2 * mp.mpf(b), -1)
-            for i in range(n):
-                value = next(solution)
-                high = float(value)
-                value = mp.mpf(high) + mp.mpf(float(value - np.longdouble(high)))
-                px = chebyshev_powers(i, 2, 0)
-                for jj, f in enumerate(pv):
-                    for ii, g in enumerate(px):
-                        out[jj][ii] += value * f * g
-    return [row[:n] for row, n in zip(out, rows, strict=False)]
-
-
-def chebyshev_powers(n, scale, shift):
-    """Powers of t in T_n(scale t + shift)."""
-    before, now = [mp.mpf(1)], [mp.mpf(shift), mp.mpf(scale)]
-    if n == 0:
-        return before
-    for _ in range(n - 1):
-        after = [mp.mpf(0)] * (len(now) + 1)
-        for k, f in enumerate(now):
-            after[k] += 2 * shift * f
-            after[k + 1] += 2 * scale * f
-        for k, f in enumerate(before):
-            after[k] -= f
-        before, now = now, after
-    return now
+def fit(s, z, r, weight, rows, c, b, **_):
+    """Coefficients [power of x][power of v] and the largest weighted residual."""
+    x, v = 1 / (1 + np.sqrt(z / (s + c))) - 0.5, 1 / (s + b)
+    powers = triangle(rows)
+    solution, error = minimax(2 * x, 2 * b * v - 1, r, weight, powers)
+    found = monomials(solution, powers, x=(2, 0), y=(2 * mp.mpf(b), -1))
+    return [[found[i, j] for j, n in enumerate(rows) if i < n] for i in range(rows[0])], error
 
 
 def fit_psi(steps, c, b, psi_terms, **_):
     """Powers of v in psi(s) - ln(s + c), for s >= steps."""
-    with mp.workdps(60):
-        half = 1 / (mp.mpf(steps) + b) / 2
-        turns = [(k + mp.mpf(1) / 2) / psi_terms for k in range(psi_terms)]
-        v = [half + half * mp.cospi(t) for t in turns]
-        y = [mp.digamma(1 / t - b) - mp.log(1 / t - b + c) for t in v]
-        powers = mp.matrix([[t**k for k in range(psi_terms)] for t in v])
-        return list(mp.lu_solve(powers, mp.matrix(y)))
-
-
-def numbers(values, indent, digits):
-    """Lines of at most 128 columns with the values of a tuple."""
-    lines = [""]
-    for value in values:
-        text = f"{float(mp.nstr(value, digits))!r},"
-        if len(lines[-1]) + len(text) + 1 > 128 - indent:
-            lines.append("")
-        lines[-1] += f" {text}" if lines[-1] else text
-    return [" " * indent + line for line in lines]
+    return interpolate(lambda v: mp.digamma(1 / v - b) - mp.log(1 / v - b + c), 0, 1 / (mp.mpf(steps) + b), psi_terms)
 
 
 def block(name, setting):
     """The source text of the constants of one precision."""
     coefficients, error = fit(*data(**setting), **setting)
     print(f"{name}: R causes a relative error of at most {error:.1e}", file=sys.stderr)
-    digits = 9 if name == "float32" else 17
     lines = [f"_{name.upper()} = GammaFit("]
     lines += [f"    {key}={setting[key]}," for key in ("steps", "edge", "slope", "c", "b")]
-    lines += ["    psi=(", *numbers(fit_psi(**setting), 8, digits), "    ),", "    r=("]
-    for i in range(len(coefficients[0])):
-        column = [row[i] for row in coefficients if i < len(row)]
-        lines += ["        (", *numbers(column, 12, digits), "        ),"]
-    return "\n".join([*lines, "    ),", ")"])
+    lines += ["    psi=(", *numbers(fit_psi(**setting), 8, DIGITS[name]), "    ),"]
+    return "\n".join([*lines, "    r=(", *table(coefficients, 8, DIGITS[name]), "    ),", ")"])
+
+
+HEAD = '''"""Coefficients of the fits in ``gamma.py``, whose docstring defines them; made by ``python -m tests.fits.gamma``."""
+
+from typing import NamedTuple
+
+import torch
+
+
+class GammaFit(NamedTuple):
+    """The constants of one precision."""
+
+    steps: int  # of the recurrence, left of the boundary
+    edge: float  # the boundary: z = edge + slope · a
+    slope: float
+    c: float  # C in u = z / (s + C)
+    b: float  # B in v = 1 / (s + B)
+    psi: tuple[float, ...]  # ψ(s) − ln(s + C), by power of v
+    r: tuple[tuple[float, ...], ...]  # R, by power of x and then by power of v
+
+
+# fmt: off
+'''
+FOOT = "# fmt: on\n\nGAMMA_FITS = {torch.float32: _FLOAT32, torch.float64: _FLOAT64}"
 
 
 def main():
-    """Prints the constants of the precisions named on the command line, or of both."""
-    print("\n\n".join(block(name, SETTINGS[name]) for name in sys.argv[1:] or SETTINGS))
+    print(HEAD + "\n\n".join(block(name, setting) for name, setting in SETTINGS.items()) + "\n" + FOOT)
 
 
 if __name__ == "__main__":

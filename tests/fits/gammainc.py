@@ -1,4 +1,4 @@
-"""Fits the polynomials of gammainc.py; prints the tables of _gammainc_coefficients.py.
+"""Fits the polynomials of gammainc.py; prints _gammainc_coefficients.py.
 
 The main one, in the notation of the module docstring of gammainc.py, is
 
@@ -21,15 +21,16 @@ The others are interpolated at Chebyshev nodes: Stirling's correction
 
 in powers of 1/(a + B), and (atanh(r)/r - 1)/r^2 in powers of r^2.
 
-Usage: OMP_NUM_THREADS=1 python -m tests.fits.gammainc [float32] [float64]; other thread counts change the last digits.
+Usage: OMP_NUM_THREADS=1 python -m tests.fits.gammainc > irg_experiments/implicit/special/_gammainc_coefficients.py
 """
 
 import sys
 
 import mpmath as mp
 import numpy as np
-from numpy.polynomial import chebyshev
 from scipy.special import gammainc, gammaincc, gammainccinv, gammaincinv
+
+from tests.fits.polynomials import DIGITS, interpolate, minimax, monomials, nodes, numbers, table, triangle
 
 # Steps of recurrence (even), boundary x = max(a, edge), constants C and b of p = b / (b + t),
 # share: the value of F below which the relative error counts, rows: the number of
@@ -87,11 +88,6 @@ def series(a, x):
     return total
 
 
-def nodes(low, high, count):
-    k = np.arange(count)
-    return low + (high - low) * (1 - np.cos(np.pi * (k + 0.5) / count)) / 2
-
-
 def shapes(edge):
     """Shapes for every part of the range of e, and those at the corner of the two regions."""
     a = (1 / nodes(0.0, 1.0, 72) - 1) ** 2
@@ -140,111 +136,51 @@ def ends(steps, c):
     return -1 / np.sqrt(steps + c), 1 / np.sqrt(c)
 
 
-def fit(p, e, g, weight, rows, steps, c, rounds=12, **_):
-    """Chebyshev coefficients and the largest weighted residual."""
+def fit(p, e, g, weight, rows, steps, c, **_):
+    """Coefficients [power of q = p - 1/2][power of e - centre] and the largest weighted residual."""
     low, high = ends(steps, c)
-    tp = chebyshev.chebvander(2 * p - 1, max(rows) - 1)
-    te = chebyshev.chebvander((2 * e - low - high) / (high - low), len(rows) - 1)
-    powers = [(i, j) for j, n in enumerate(rows) for i in range(n)]
-    basis = np.stack([tp[:, i] * te[:, j] for i, j in powers], 1) * weight[:, None]
-    target, emphasis, best = g * weight, np.ones(len(g)), (np.inf, None)
-    for _ in range(rounds):
-        u, sizes, v = np.linalg.svd((basis * emphasis[:, None]).astype(float), full_matrices=False)
-        solution = np.zeros(basis.shape[1], LONG)
-        for _ in range(2):
-            rest = ((target - basis @ solution) * emphasis).astype(float)
-            solution = solution + v.T @ (u.T @ rest / np.maximum(sizes, sizes[0] * 1e-17))
-        error = np.abs(basis @ solution - target).astype(float)
-        if error.max() < best[0]:
-            best = error.max(), solution
-        emphasis *= np.sqrt(error / error.max() + 1e-3)
-        emphasis /= emphasis.max()
-    return best[1], best[0]
-
-
-def monomials(solution, rows, steps, c, **_):
-    """From T_i(2q) T_j to powers of q = p - 1/2 and of e - centre: [power of e][power of q]."""
-    low, high = ends(steps, c)
-    out = [[mp.mpf(0)] * rows[0] for _ in rows]
-    solution = iter(solution)
-    for j, n in enumerate(rows):
-        pe = chebyshev_powers(j, 2 / (mp.mpf(high) - mp.mpf(low)))
-        for i in range(n):
-            value = next(solution)
-            rounded = float(value)
-            value = mp.mpf(rounded) + mp.mpf(float(value - LONG(rounded)))
-            pq = chebyshev_powers(i, 2)
-            for jj, f in enumerate(pe):
-                for ii, h in enumerate(pq):
-                    out[jj][ii] += value * f * h
-    return [row[:n] for row, n in zip(out, rows, strict=True)]
-
-
-def chebyshev_powers(n, scale):
-    """Powers of t in T_n(scale t)."""
-    before, now = [mp.mpf(1)], [mp.mpf(0), mp.mpf(scale)]
-    if n == 0:
-        return before
-    for _ in range(n - 1):
-        after = [mp.mpf(0)] + [2 * scale * f for f in now]
-        for k, f in enumerate(before):
-            after[k] -= f
-        before, now = now, after
-    return now
-
-
-def interpolate(f, high, count):
-    """Powers of t in the interpolant of f at Chebyshev nodes of (0, high)."""
-    half = mp.mpf(high) / 2
-    t = [half + half * mp.cospi((k + mp.mpf(1) / 2) / count) for k in range(count)]
-    powers = mp.matrix([[v**k for k in range(count)] for v in t])
-    found = list(mp.lu_solve(powers, mp.matrix([f(v) for v in t])))
-    check = [high * mp.mpf(k) / 200 for k in range(1, 201)]
-    return found, max(abs(mp.polyval(found[::-1], v) - f(v)) for v in check)
+    powers = triangle(rows)
+    solution, error = minimax(2 * p - 1, (2 * e - low - high) / (high - low), g, weight, powers, rounds=12)
+    found = monomials(solution, powers, x=(2, 0), y=(2 / (mp.mpf(high) - mp.mpf(low)), 0))
+    return [[found[i, j] for j, n in enumerate(rows) if i < n] for i in range(rows[0])], error
 
 
 def stirling(large, b, stirling_terms, **_):
+    """Powers of 1/(a + b) in mu, and the error."""
+
     def mu(v):
         a = 1 / v - b
         return mp.loggamma(a + 1) - (a + 0.5) * mp.log(a) + a - mp.log(2 * mp.pi) / 2
 
-    return interpolate(mu, 1 / (mp.mpf(large) + b), stirling_terms)
+    return checked(mu, 1 / (mp.mpf(large) + b), stirling_terms)
 
 
 def logarithm(near, log_terms, **_):
-    return interpolate(lambda t: (mp.atanh(mp.sqrt(t)) / mp.sqrt(t) - 1) / t, mp.mpf(near) ** 2, log_terms)
+    """Powers of r^2 in (atanh(r)/r - 1)/r^2, and the error."""
+    return checked(lambda t: (mp.atanh(mp.sqrt(t)) / mp.sqrt(t) - 1) / t, mp.mpf(near) ** 2, log_terms)
 
 
-def numbers(values, indent, digits):
-    """Lines of at most 120 columns with the values of a tuple."""
-    lines = [""]
-    for value in values:
-        text = f"{float(mp.nstr(value, digits))!r},"
-        if len(lines[-1]) + len(text) + 1 > 120 - indent:
-            lines.append("")
-        lines[-1] += f" {text}" if lines[-1] else text
-    return [" " * indent + line for line in lines]
+def checked(function, high, terms):
+    """The interpolant on (0, high), and its largest deviation."""
+    found = interpolate(function, 0, high, terms)
+    at = [high * mp.mpf(k) / 200 for k in range(1, 201)]
+    return found, max(abs(mp.polyval(found[::-1], t) - function(t)) for t in at)
 
 
 def block(name, setting):
     """The source text of the constants of one precision."""
-    solution, error = fit(*data(**setting), **setting)
+    coefficients, error = fit(*data(**setting), **setting)
     correction, of_correction = stirling(**setting)
     log, of_log = logarithm(**setting)
     errors = f"{error:.1e} in G, {float(of_correction):.1e} in mu, {float(of_log):.1e} in the logarithm"
     print(f"{name}: {sum(setting['rows'])} terms; errors {errors}", file=sys.stderr)
-    digits = 9 if name == "float32" else 17
     low, high = ends(setting["steps"], setting["c"])
     keys = ("steps", "edge", "c", "scale", "large", "b", "near")
     lines = [f"_{name.upper()} = GammaincFit(", *(f"    {key}={setting[key]}," for key in keys)]
     lines += [f"    centre={float((low + high) / 2)!r},"]
-    lines += ["    stirling=(", *numbers(correction, 8, digits), "    ),"]
-    lines += ["    log=(", *numbers(log, 8, digits), "    ),", "    g=("]
-    coefficients = monomials(solution, **setting)
-    for i in range(setting["rows"][0]):
-        column = [row[i] for row in coefficients if i < len(row)]
-        lines += ["        (", *numbers(column, 12, digits), "        ),"]
-    return "\n".join([*lines, "    ),", ")"])
+    lines += ["    stirling=(", *numbers(correction, 8, DIGITS[name]), "    ),"]
+    lines += ["    log=(", *numbers(log, 8, DIGITS[name]), "    ),"]
+    return "\n".join([*lines, "    g=(", *table(coefficients, 8, DIGITS[name]), "    ),", ")"])
 
 
 HEAD = '''"""Coefficients of the fits in ``gammainc.py``, whose docstring defines them; see ``tests/fits``."""
@@ -272,13 +208,11 @@ class GammaincFit(NamedTuple):
 
 # fmt: off
 '''
-TAIL = "# fmt: on\n\nGAMMAINC_FITS = {torch.float32: _FLOAT32, torch.float64: _FLOAT64}"
+FOOT = "# fmt: on\n\nGAMMAINC_FITS = {torch.float32: _FLOAT32, torch.float64: _FLOAT64}"
 
 
 def main():
-    """Prints the constants of the precisions named on the command line, or the whole file."""
-    blocks = "\n\n".join(block(name, SETTINGS[name]) for name in sys.argv[1:] or SETTINGS)
-    print(blocks if sys.argv[1:] else f"{HEAD}{blocks}\n{TAIL}")
+    print(HEAD + "\n\n".join(block(name, setting) for name, setting in SETTINGS.items()) + "\n" + FOOT)
 
 
 if __name__ == "__main__":

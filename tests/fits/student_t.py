@@ -1,4 +1,4 @@
-"""Fit the polynomials of student_t.py and print their tables, ready to paste.
+"""Fits the polynomials of student_t.py; prints _student_t_coefficients.py.
 
 In the notation of the module docstring of student_t.py they are
 
@@ -10,7 +10,7 @@ R is fitted by weighted least squares in a Chebyshev product basis, re-weighted 
 double precision with the residual refined in extended precision. The weights make the residual the relative error that
 R causes in the final derivative. P and λ are interpolated at Chebyshev nodes.
 
-Usage: python -m tests.fits.student_t [float32] [float64] > _student_t_coefficients.py
+Usage: OMP_NUM_THREADS=1 python -m tests.fits.student_t > irg_experiments/implicit/special/_student_t_coefficients.py
 """
 
 import math
@@ -18,8 +18,9 @@ import sys
 
 import mpmath as mp
 import numpy as np
-from numpy.polynomial import chebyshev
 from scipy.stats import t as student
+
+from tests.fits.polynomials import DIGITS, extended, interpolate, minimax, monomials, nodes, numbers, table, triangle
 
 # rows: the number of powers of x that go with each power of v
 SETTINGS = {
@@ -79,11 +80,6 @@ def leading(q):
         return (1 - mp.log1p(q) * (1 + q) / q) / 2
 
 
-def nodes(low, high, count):
-    k = np.arange(count)
-    return low + (high - low) * (1 - np.cos(np.pi * (k + 0.5) / count)) / 2
-
-
 def x_of(q):
     return 1 / (1 + mp.cbrt(1 + q))
 
@@ -111,12 +107,6 @@ def points(steps):
             yield s, q, s * (d - leading(q)), gain / (s * abs(scaled_derivative(n, q)))
 
 
-def extended(x):
-    """An mpf as a numpy long double (80 bits, where the platform has them)."""
-    high = float(x)
-    return np.longdouble(high) + np.longdouble(float(x - high))
-
-
 def data(steps):
     rows = list(points(steps))
     s = np.array([np.longdouble(r[0]) for r in rows])
@@ -124,70 +114,13 @@ def data(steps):
     return s, x, np.array([extended(r[2]) for r in rows]), np.array([float(r[3]) for r in rows])
 
 
-def fit(s, x, r, weight, rows, b, steps, rounds=25):
-    """Coefficients [power of v][power of x] and the largest weighted residual."""
+def fit(s, x, r, weight, rows, b, steps):
+    """Coefficients [power of x, counted from 1/4][power of v] and the largest weighted residual."""
     scale = 2 * (2 * steps + b)
-    tx = chebyshev.chebvander(4 * x - 1, max(rows) - 1)
-    tv = chebyshev.chebvander(scale / (s + b) - 1, len(rows) - 1)
-    powers = [(i, j) for j, n in enumerate(rows) for i in range(n)]
-    basis = np.stack([tx[:, i] * tv[:, j] for i, j in powers], 1)
-    basis, target = basis * weight[:, None], r * weight
-    emphasis, best = np.ones(len(r)), (math.inf, None)
-    for _ in range(rounds):
-        left = (basis * emphasis[:, None]).astype(float)
-        solution = np.zeros(basis.shape[1], np.longdouble)
-        for _ in range(2):
-            rest = ((target - basis @ solution) * emphasis).astype(float)
-            solution = solution + np.linalg.lstsq(left, rest, rcond=1e-17)[0]
-        error = np.abs(basis @ solution - target).astype(float)
-        if error.max() < best[0]:
-            best = error.max(), solution
-        emphasis *= np.sqrt(error / error.max() + 1e-3)
-        emphasis /= emphasis.max()
-    return monomials(best[1], rows, scale), best[0]
-
-
-def monomials(solution, rows, scale):
-    """From T_i(4x) T_j(scale v − 1), with x counted from 1/4, to powers of x and v."""
-    out = [[mp.mpf(0)] * rows[0] for _ in rows]
-    solution = iter(solution)
-    with mp.workdps(50):
-        for j, n in enumerate(rows):
-            pv = chebyshev_powers(j, mp.mpf(scale), -1)
-            for i in range(n):
-                value = next(solution)
-                high = float(value)
-                value = mp.mpf(high) + mp.mpf(float(value - np.longdouble(high)))
-                px = chebyshev_powers(i, 4, 0)
-                for jj, f in enumerate(pv):
-                    for ii, g in enumerate(px):
-                        out[jj][ii] += value * f * g
-    return [row[:n] for row, n in zip(out, rows, strict=False)]
-
-
-def chebyshev_powers(n, scale, shift):
-    """Powers of t in T_n(scale t + shift)."""
-    before, now = [mp.mpf(1)], [mp.mpf(shift), mp.mpf(scale)]
-    if n == 0:
-        return before
-    for _ in range(n - 1):
-        after = [mp.mpf(0)] * (len(now) + 1)
-        for k, f in enumerate(now):
-            after[k] += 2 * shift * f
-            after[k + 1] += 2 * scale * f
-        for k, f in enumerate(before):
-            after[k] -= f
-        before, now = now, after
-    return now
-
-
-def interpolate(function, low, high, terms):
-    """Powers of the argument, from the values at Chebyshev nodes."""
-    with mp.workdps(60):
-        middle, half = (mp.mpf(low) + high) / 2, (mp.mpf(high) - low) / 2
-        at = [middle + half * mp.cospi((k + mp.mpf(1) / 2) / terms) for k in range(terms)]
-        powers = mp.matrix([[t**k for k in range(terms)] for t in at])
-        return list(mp.lu_solve(powers, mp.matrix([function(t) for t in at])))
+    powers = triangle(rows)
+    solution, error = minimax(4 * x - 1, scale / (s + b) - 1, r, weight, powers)
+    found = monomials(solution, powers, x=(4, 0), y=(mp.mpf(scale), -1))
+    return [[found[i, j] for j, n in enumerate(rows) if i < n] for i in range(rows[0])], error
 
 
 def log_series(y):
@@ -200,29 +133,14 @@ def fit_kappa(steps, b, terms):
     return interpolate(lambda v: kappa(1 / v - b - 1) - 1 / (2 * (1 / v - b)), 1 / (4 * steps + b), 1 / (2 * steps + b), terms)
 
 
-def numbers(values, indent, digits):
-    """Lines of at most 120 columns with the values of a tuple."""
-    lines = [" " * indent]
-    for value in values:
-        text = f"{mp.nstr(value, digits, min_fixed=-3, max_fixed=6)}, "
-        if len(lines[-1]) + len(text) > 121:
-            lines.append(" " * indent)
-        lines[-1] += text
-    return [line.rstrip() for line in lines]
-
-
 def block(name, steps, b, log_terms, kappa_terms, rows):
     """The source text of the constants of one precision."""
     coefficients, error = fit(*data(steps), rows, b, steps)
     print(f"{name}: R causes a relative error of at most {error:.1e}", file=sys.stderr)
-    digits = 9 if name == "float32" else 17
     lines = [f"_{name.upper()} = StudentTFit(", f"    steps={steps},", f"    b={b},"]
-    lines += ["    log=(", *numbers(interpolate(log_series, 0, 0.25, log_terms), 8, digits), "    ),"]
-    lines += ["    kappa=(", *numbers(fit_kappa(steps, b, kappa_terms), 8, digits), "    ),", "    r=("]
-    for i in range(len(coefficients[0])):
-        column = [row[i] for row in coefficients if i < len(row)]
-        lines += ["        (", *numbers(column, 12, digits), "        ),"]
-    return "\n".join([*lines, "    ),", ")"])
+    lines += ["    log=(", *numbers(interpolate(log_series, 0, 0.25, log_terms), 8, DIGITS[name]), "    ),"]
+    lines += ["    kappa=(", *numbers(fit_kappa(steps, b, kappa_terms), 8, DIGITS[name]), "    ),"]
+    return "\n".join([*lines, "    r=(", *table(coefficients, 8, DIGITS[name]), "    ),", ")"])
 
 
 HEAD = '''"""Coefficients of ``student_t.py``, whose docstring defines them; made by ``python -m tests.fits.student_t``."""
@@ -247,8 +165,7 @@ FOOT = "# fmt: on\n\nSTUDENT_T_FITS = {torch.float32: _FLOAT32, torch.float64: _
 
 
 def main():
-    blocks = [block(name, **SETTINGS[name]) for name in sys.argv[1:] or SETTINGS]
-    print(HEAD + "\n" + "\n\n".join([*blocks, FOOT]))
+    print(HEAD + "\n" + "\n\n".join(block(name, **setting) for name, setting in SETTINGS.items()) + "\n" + FOOT)
 
 
 if __name__ == "__main__":

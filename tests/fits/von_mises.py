@@ -1,4 +1,4 @@
-"""Fit the polynomials of von_mises.py, whose docstring defines them, and write _von_mises_coefficients.py.
+"""Fits the polynomials of von_mises.py, whose docstring defines them; prints _von_mises_coefficients.py.
 
 The data are computed with mpmath (tests/truth/von_mises.py). Each fit is by weighted least squares in a Chebyshev product basis of
 bounded total degree, re-weighted towards the minimax fit, and solved in double precision with the residual refined in extended
@@ -11,8 +11,8 @@ import sys
 
 import mpmath as mp
 import numpy as np
-from numpy.polynomial import chebyshev
 
+from tests.fits.polynomials import DIGITS, extended, minimax, monomials, numbers, table
 from tests.truth.von_mises import derivative_over_sine, scaled_i0, tail_ratio
 
 # edge, shift, zeros: boundary, constant B and number of zeros of I0 of the derivative; far: weight of its near region beyond the
@@ -48,21 +48,15 @@ CIRCLE = 20.0  # κ up to which all of the circle counts as drawn
 mp.mp.dps = 40
 
 
-def extended(x):
-    """An mpf as a numpy long double (80 bits, where the platform has them)."""
-    high = float(x)
-    return np.longdouble(high) + np.longdouble(float(x - high))
-
-
-def nodes(low, high, count):
+def ends_and_nodes(low, high, count):
     """Points dense towards both ends, which are among them."""
     return low + (high - low) * (1 - np.cos(np.pi * np.arange(count) / (count - 1))) / 2
 
 
 def outer_points(edge, **_):
     """(x, y, R, weight) for κ cos²(z/2) ≥ edge."""
-    for v in nodes(1e-8, 1 / edge, 36):
-        for p in nodes(v, 1 / edge, 36):
+    for v in ends_and_nodes(1e-8, 1 / edge, 36):
+        for p in ends_and_nodes(v, 1 / edge, 36):
             c = min(v / p, 1.0)
             r = 2 * mp.mpf(c) / mp.mpf(v) * derivative_over_sine(1 / mp.mpf(v), c)
             yield 2 * edge * v / c - 1, 2 * edge * v - 1, r, 1 / r
@@ -77,15 +71,15 @@ def pole_factor(k, shift, zeros):
 def near_points(edge, shift, zeros, far, **_):
     """(x, y, N, weight) for κ cos²(z/2) < edge; few and light ones where no draws are."""
     top = max(edge + REACH, CIRCLE)
-    inner = [(6 * q / (1 - q), 40, False) for q in nodes(0.0, top / (top + 6), 44)]
-    beyond = [(1 / v - shift, 16, True) for v in nodes(1e-9, 1 / (CIRCLE + shift), 16)]
+    inner = [(6 * q / (1 - q), 40, False) for q in ends_and_nodes(0.0, top / (top + 6), 44)]
+    beyond = [(1 / v - shift, 16, True) for v in ends_and_nodes(1e-9, 1 / (CIRCLE + shift), 16)]
     for k, count, light in inner + beyond:
         hidden = max(k - REACH, 0.0) if k > CIRCLE else 0.0
         low, high = (0.0, min(edge, hidden)) if light else (hidden, min(edge, k))
         if high <= low:
             continue
         poles = pole_factor(k, shift, zeros)
-        for big in 1 / nodes(1 / (high + 6), 1 / (low + 6), count) - 6:
+        for big in 1 / ends_and_nodes(1 / (high + 6), 1 / (low + 6), count) - 6:
             c = min(max(big / k, 0.0), 1.0) if k else 1.0
             kk = mp.mpf(k) * c
             n = 2 * (kk + shift) * derivative_over_sine(k, c) * poles
@@ -95,9 +89,9 @@ def near_points(edge, shift, zeros, far, **_):
 
 def tail_points(split, floor, **_):
     """(x, y, P, weight) for κ ≥ split."""
-    for v in nodes(1e-8, 1 / split, 30):
+    for v in ends_and_nodes(1e-8, 1 / split, 30):
         k = 1 / mp.mpf(v)
-        for s in nodes(1e-6, 0.999999 * min(1.0, np.sqrt(25 * v)), 34):
+        for s in ends_and_nodes(1e-6, 0.999999 * min(1.0, np.sqrt(25 * v)), 34):
             s = mp.mpf(s)
             grown = mp.sqrt(2 * k) * s
             tail = tail_ratio(k, 2 * mp.asin(s)) / (2 * mp.pi * scaled_i0(k))
@@ -105,46 +99,13 @@ def tail_points(split, floor, **_):
             yield 2 * float(s) ** 2 - 1, 2 * split * v - 1, p, max(mp.exp(-(grown**2)), floor) * s / mp.sqrt(k)
 
 
-def fit(points, degree, rounds=20):
-    """Coefficients [power of x][power of y] and the largest weighted residual."""
+def fit(points, degree):
+    """Coefficients [power of x][power of y], of a total degree, and the largest weighted residual."""
     x, y, f, weight = (np.array([extended(mp.mpf(t)) for t in column]) for column in zip(*points, strict=False))
-    tx, ty = chebyshev.chebvander(x, degree), chebyshev.chebvander(y, degree)
     powers = [(i, j) for i in range(degree + 1) for j in range(degree + 1 - i)]
-    basis = np.stack([tx[:, i] * ty[:, j] for i, j in powers], 1) * weight[:, None]
-    target = f * weight
-    emphasis, best = np.ones(len(f)), (np.inf, None)
-    for _ in range(rounds):
-        left = (basis * emphasis[:, None]).astype(float)
-        u, size, vt = np.linalg.svd(left, full_matrices=False)
-        inverse = np.where(size > 1e-16 * size[0], 1 / size, 0.0)
-        solution = np.zeros(basis.shape[1], np.longdouble)
-        for _ in range(2):
-            rest = ((target - basis @ solution) * emphasis).astype(float)
-            solution = solution + vt.T @ (inverse * (u.T @ rest))
-        error = np.abs(basis @ solution - target).astype(float)
-        if error.max() < best[0]:
-            best = error.max(), solution
-        emphasis *= np.sqrt(error / error.max() + 1e-3)
-        emphasis /= emphasis.max()
-    return monomials(best[1], powers, degree), best[0]
-
-
-def monomials(solution, powers, degree):
-    """From T_i(x) T_j(y) to powers of x and y."""
-    table = [chebyshev_powers(n) for n in range(degree + 1)]
-    out = [[mp.mpf(0)] * (degree + 1 - i) for i in range(degree + 1)]
-    for (i, j), value in zip(powers, solution, strict=False):
-        high = float(value)
-        value = mp.mpf(high) + mp.mpf(float(value - np.longdouble(high)))
-        for ii, f in enumerate(table[i]):
-            for jj, g in enumerate(table[j]):
-                if f and g:
-                    out[ii][jj] += value * f * g
-    return out
-
-
-def chebyshev_powers(n):
-    return [int(c) for c in np.rint(chebyshev.cheb2poly([0] * n + [1]))]
+    solution, error = minimax(x, y, f, weight, powers, rounds=20, cut=1e-16)
+    found = monomials(solution, powers)
+    return [[found[i, j] for j in range(degree + 1 - i)] for i in range(degree + 1)], error
 
 
 def full_turn(bits):
@@ -154,32 +115,19 @@ def full_turn(bits):
     return [first, second, 2 * mp.pi - first - second]
 
 
-def numbers(values, indent, digits):
-    """Lines of at most 120 columns with the values of a tuple."""
-    lines = [" " * indent]
-    for value in values:
-        text = f"{mp.nstr(value, digits, min_fixed=-3, max_fixed=6)}, "
-        if len(lines[-1]) + len(text) > 120:
-            lines.append(" " * indent)
-        lines[-1] += text
-    return [line.rstrip() for line in lines]
-
-
 def block(name, setting):
     """The source text of the constants of one precision."""
-    digits, bits = (9, 12) if name == "float32" else (17, 26)
+    digits, bits = DIGITS[name], {"float32": 12, "float64": 26}[name]
     lines = [f"_{name.upper()} = VonMisesFit("]
     lines += [f"    {key}={setting[key]}," for key in ("edge", "shift", "split", "harmonics")]
-    lines += ["    turn=(", *numbers(full_turn(bits), 8, 17), "    ),"]
+    lines += ["    turn=(", *numbers(full_turn(bits), 8), "    ),"]
     squares = [mp.besseljzero(0, i + 1) ** 2 for i in range(setting["zeros"])]
     lines += ["    zeros=(", *numbers(squares, 8, digits), "    ),"]
     for key, points in (("outer", outer_points), ("near", near_points), ("tail", tail_points)):
-        table, error = fit(list(points(**setting)), setting[key])
-        print(f"{name}: {key}, {sum(map(len, table))} terms, weighted error {error:.1e}", file=sys.stderr, flush=True)
-        lines.append(f"    {key}=(")
-        for row in table:
-            lines += ["        (", *numbers(row, 12, digits), "        ),"]
-        lines.append("    ),")
+        coefficients, error = fit(list(points(**setting)), setting[key])
+        count = sum(map(len, coefficients))
+        print(f"{name}: {key}, {count} terms, weighted error {error:.1e}", file=sys.stderr, flush=True)
+        lines += [f"    {key}=(", *table(coefficients, 8, digits), "    ),"]
     return "\n".join([*lines, ")"])
 
 
