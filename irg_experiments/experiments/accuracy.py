@@ -106,7 +106,7 @@ class Case:
 class AccuracyExperiment:
     """The experiment of configs/experiment/accuracy.yaml."""
 
-    groups: tuple[str, ...] = ("method",)
+    named_by: tuple[str, ...] = ("method.name",)
 
     def __init__(self, config: Any, device: torch.device) -> None:
         if config.method.name != ALL:

@@ -62,7 +62,7 @@ class Curve:
 class CrossEntropyExperiment:
     """The experiment of configs/experiment/cross_entropy.yaml."""
 
-    groups: tuple[str, ...] = ("method",)
+    named_by: tuple[str, ...] = ("method.name",)
 
     def __init__(self, config: Any, device: torch.device) -> None:
         self.measurement = config.measurement

@@ -133,7 +133,7 @@ class LdaTask:
 class LdaExperiment:
     """The experiment of configs/experiment/lda.yaml."""
 
-    groups: tuple[str, ...] = ("data", "method")
+    named_by: tuple[str, ...] = ("data.name", "method.name")
 
     def __init__(self, config: Any, device: torch.device) -> None:
         self.config, self.device = config, device

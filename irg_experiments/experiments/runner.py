@@ -25,10 +25,10 @@ class Experiment(Protocol):
     """One experiment, set up from its config: it trains or measures, then shows what came out.
 
     Attributes:
-        groups: the config groups whose choices name its run directory, besides budget and seed.
+        named_by: the values of the config that name its run directory, besides budget and seed.
     """
 
-    groups: tuple[str, ...]
+    named_by: tuple[str, ...]
 
     def __init__(self, config: Any, device: torch.device) -> None: ...
 
@@ -98,8 +98,9 @@ def portable(resolved: dict[str, Any], config: DictConfig) -> dict[str, Any]:
 
 def run_directory(resolved: dict[str, Any]) -> Path:
     """Where a run of this config belongs: a readable name, and a hash of everything that can change the result."""
-    groups = EXPERIMENTS[resolved["experiment"]].groups
-    parts = (*(resolved[group]["name"] for group in groups), resolved["budget"], f"seed{resolved['seed']}")
+    keys = EXPERIMENTS[resolved["experiment"]].named_by
+    values = (str(OmegaConf.select(OmegaConf.create(resolved), key)) for key in keys)
+    parts = (*values, resolved["budget"], f"seed{resolved['seed']}")
     return Path(resolved["output"]) / resolved["experiment"] / f"{'-'.join(parts)}-{identity(resolved)}"
 
 

@@ -91,7 +91,7 @@ class VaeTask:
 class VaeExperiment:
     """The experiment of configs/experiment/vae.yaml."""
 
-    groups: tuple[str, ...] = ("data", "latent", "method")
+    named_by: tuple[str, ...] = ("data.name", "latent.name", "latent.dim", "method.name")
 
     def __init__(self, config: Any, device: torch.device) -> None:
         self.config, self.device = config, device

@@ -11,8 +11,11 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import ScalarFormatter
+from matplotlib.ticker import EngFormatter, ScalarFormatter
 from numpy.typing import NDArray
+
+# numbers of steps, short: 150k
+STEPS = EngFormatter(sep="")
 
 
 def save(figure: Figure, path: Path) -> Path:
@@ -32,6 +35,7 @@ def learning_curve(path: Path, rows: Sequence[dict[str, Any]], metric: str, refe
         axes.axhline(reference[1], color="gray", linestyle="--", label=f"{reference[0]}: {reference[1]:g}")
         axes.legend()
     axes.set(xlabel="step", ylabel=metric.replace("_", " "), yscale="log")
+    axes.xaxis.set_major_formatter(STEPS)
     for which in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
         which(ScalarFormatter())
     return save(figure, path)

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from irg_experiments.results.figures import save
+from irg_experiments.results.figures import STEPS, save
 
 Array = NDArray[np.floating]
 Labels = NDArray[np.integer] | None
@@ -67,6 +67,7 @@ def gradient_variance(path: Path, rows: Sequence[dict[str, Any]], prefix: str) -
         points = [(row["step"], row[name]) for row in rows if name in row]
         axes.plot(*zip(*points, strict=True), marker=".", label=name.removeprefix(prefix).replace("_", " "))
     axes.set(xlabel="step", ylabel="variance of the encoder's gradient", yscale="log")
+    axes.xaxis.set_major_formatter(STEPS)
     axes.legend()
     return save(figure, path)
 
