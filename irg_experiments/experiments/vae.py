@@ -45,7 +45,9 @@ class VaeTask:
         self.annealing = make_annealing(self.training.annealing)
         self.loss_and_grad = loss_and_grad(self._loss, self.parameters, config.compile, device)
         self.num_samples, self.warmup = self.training.num_samples, self.training.kl_warmup_steps
-        self.compared = {name: ESTIMATORS[name]() for name in config.gradient_variance.methods}
+        self.compared = {
+            name: estimator if name == config.method.name else ESTIMATORS[name]() for name in config.gradient_variance.methods
+        }
         self.repeats = config.gradient_variance.repeats
         self.watched = bits(data.train.select(slice(self.training.batch_size)).binarized().to(device))
 
@@ -96,7 +98,7 @@ class VaeExperiment:
     def __init__(self, config: Any, device: torch.device) -> None:
         self.config, self.device = config, device
         options = {name: value for name, value in config.latent.items() if name not in ("name", "compare")}
-        latent = make_latent(**options)
+        latent = make_latent(**options, limits=tuple(config.model.limits))
         estimator = make_estimator(config.method)
         for name, method in ((config.method.name, estimator), *((name, None) for name in config.gradient_variance.methods)):
             check_together(config.latent.name, latent, name, method)

@@ -11,7 +11,8 @@ from irg_experiments.models.vae import VAE
 # images in one batch without samples, and bytes of one batch of decoded images with samples: few, as the cache holds them
 BATCH = 1000
 SAMPLE_BYTES = 1 << 22
-# a unit is active if its posterior mean varies by more than this over the images (Burda et al. 2016)
+# a unit is active if its posterior mean varies over the images by more than this share of the prior's variance; for the
+# standard normal prior this is the rule of Burda et al. (2016)
 ACTIVE = 0.01
 
 
@@ -48,9 +49,9 @@ def negative_log_likelihood(model: VAE, x: Tensor, num_samples: int) -> float:
 
 
 def active_units(model: VAE, x: Tensor) -> int:
-    """How many coordinates of E_q[code] vary over the images by more than ``ACTIVE``, the numbers of a coordinate summed."""
+    """How many units have an E_q[code] whose variance over the images, numbers summed, is above ``ACTIVE`` of the prior's."""
     units = torch.cat([model.latent.units(model.posterior(batch)) for batch in x.split(BATCH)])
-    return int((units.var(0).sum(-1) > ACTIVE).sum())
+    return int((units.var(0).sum(-1) > ACTIVE * model.latent.prior_variance()).sum())
 
 
 def mean_codes(model: VAE, x: Tensor) -> tuple[Tensor, Tensor]:

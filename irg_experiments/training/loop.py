@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from irg_experiments.errors import DivergedError
+from irg_experiments.errors import DivergedError, UserError
 from irg_experiments.training.checkpoint import load_checkpoint, save_checkpoint
 from irg_experiments.training.metrics_log import MetricsLog
 from irg_experiments.training.progress import TrainingProgress
@@ -47,12 +47,19 @@ class Selection:
     """Keep the state whose first metric was the lowest, and stop once it has not improved for a while.
 
     Args:
-        patience: after how many evaluations in a row without improvement training stops.
+        patience: after how many evaluations in a row without improvement training stops; at least 1.
         start: evaluations up to this step neither count as the best nor against it.
+
+    Raises:
+        UserError: a patience below 1.
     """
 
     patience: int
     start: int = 0
+
+    def __post_init__(self) -> None:
+        if self.patience < 1:
+            raise UserError(f"training.patience must be at least 1, not {self.patience}.")
 
 
 @dataclass(frozen=True)
@@ -209,7 +216,7 @@ class _Run:
     def _evaluate(self) -> dict[str, float]:
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices), torch.no_grad():
-            torch.manual_seed(self.seed + self.step)
+            torch.manual_seed(self.seed)  # the same draws each time, so that two evaluations differ by the parameters alone
             return self.task.evaluate()
 
     def _state(self) -> dict[str, Any]:

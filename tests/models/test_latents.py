@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+import scipy.stats
 import torch
 from omegaconf import OmegaConf
 
@@ -60,15 +61,34 @@ def test_divergence_is_the_mean_log_ratio(name: str):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_unit_square_is_mapped_to_the_prior(name: str):
-    """Means of the codes, from 50,000 points each way, |z| < 5."""
+    """Each number of the codes, and their products, by 20,000 points each way and the test of Kolmogorov & Smirnov."""
     latent = latent_of(name, 2)
     if not latent.geometry:
         return
-    mapped, drawn = (latent.code(z).double() for z in (latent.quantile(torch.rand(50_000, 2)), latent.prior.sample((50_000,))))
-    for function in (torch.Tensor.clone, torch.Tensor.tanh):
-        a, b = function(mapped), function(drawn)
-        z = (a.mean(0) - b.mean(0)) / ((a.var(0) + b.var(0)) / len(a)).sqrt()
-        assert z.abs().max() < 5
+    mapped, drawn = (latent.code(z) for z in (latent.quantile(torch.rand(20_000, 2)), latent.prior.sample((20_000,))))
+    for numbers in (lambda code: code, lambda code: code[:, :1] * code[:, 1:]):
+        for ours, theirs in zip(numbers(mapped).T, numbers(drawn).T, strict=True):
+            assert scipy.stats.ks_2samp(ours.numpy(), theirs.numpy()).pvalue > 5e-7
+
+
+def test_the_simplex_has_quantiles_for_every_prior():
+    latent = make_latent("dirichlet", 2, concentration=0.3)
+    mapped, drawn = latent.quantile(torch.rand(20_000, 2)), latent.prior.sample((20_000,))
+    for ours, theirs in zip(mapped.T, drawn.T, strict=True):
+        assert scipy.stats.ks_2samp(ours.numpy(), theirs.numpy()).pvalue > 5e-7
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_variance_of_the_prior(name: str):
+    """Of the code of each unit, its numbers summed, from 100,000 samples."""
+    latent = latent_of(name, 3)
+    code = latent.code(latent.prior.sample((100_000,)))
+    units = latent.units(latent.posterior(outputs_of(latent, 2))).shape[1]
+    expected = (latent.prior_variance() * torch.ones(units)).sum()
+    if name == "concrete":
+        assert 0.5 * expected < code.var(0).sum() < expected
+        return
+    torch.testing.assert_close(code.var(0).sum(), expected, rtol=0.05, atol=0)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -101,3 +121,20 @@ def test_bad_dimensions_and_families_are_refused():
             make_latent("normal", dim)  # type: ignore[arg-type]
     with pytest.raises(UserError, match="Did you mean normal"):
         make_latent("normall", 2)
+    with pytest.raises(UserError, match=r"model\.limits"):
+        make_latent("normal", 2, (1.0, 0.5))
+
+
+@pytest.mark.parametrize(
+    ("family", "options"),
+    [
+        ("von_mises", {"concentration": -10.0}),
+        ("beta", {"concentration": -0.5}),
+        ("gamma", {"concentration": 0.3, "rate": -1.0}),
+        ("student_t", {"df": 0.0}),
+        ("dirichlet", {"concentration": 0.0}),
+    ],
+)
+def test_priors_that_cannot_exist_are_refused(family: str, options: dict[str, float]):
+    with pytest.raises(UserError, match="There is no"):
+        make_latent(family, 2, **options)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from irg_experiments.errors import DivergedError
+from irg_experiments.errors import DivergedError, UserError
 from irg_experiments.training.checkpoint import load_checkpoint, save_checkpoint
 from irg_experiments.training.loop import Schedule, Selection, TrainingResult, denormals_flushed, train
 from irg_experiments.training.metrics_log import read_metrics
@@ -171,3 +171,8 @@ def test_selection_without_patience_enough_runs_to_the_end(tmp_path: Path):
     schedule = Schedule(20, 7, 5, 10, Selection(patience=1, start=40))
     metrics = train(Descent(), schedule, seed=3, directory=tmp_path, device=CPU).metrics
     assert (metrics["validation_loss"], metrics["best_step"], metrics["last_step"]) == (10.0, 20, 20)
+
+
+def test_patience_is_at_least_one():
+    with pytest.raises(UserError, match="patience"):
+        Selection(patience=0)

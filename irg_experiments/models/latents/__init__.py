@@ -1,11 +1,12 @@
 """Latent spaces of the VAE: a prior and a family of posteriors each, one geometry a file."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 from irg_experiments.config import unknown
 from irg_experiments.errors import UserError
-from irg_experiments.models.latents.base import Latent
+from irg_experiments.models.latents.base import LIMITS, Latent
 from irg_experiments.models.latents.beta import BetaLatent, KumaraswamyLatent
 from irg_experiments.models.latents.concrete import ConcreteLatent
 from irg_experiments.models.latents.dirichlet import DirichletLatent
@@ -31,17 +32,40 @@ LATENTS: dict[str, Callable[..., Latent]] = {
 }
 
 
-def make_latent(family: str, dim: int, **options: Any) -> Latent:
+def make_latent(family: str, dim: int, limits: tuple[float, float] = LIMITS, **options: Any) -> Latent:
     """The latent space of a family, with its options.
 
+    Args:
+        family: a key of ``LATENTS``.
+        dim: D.
+        limits: see ``Latent``.
+        options: of the family, most of them of its prior.
+
     Raises:
-        UserError: an unknown family, or a dimension below 1.
+        UserError: an unknown family, a dimension below 1, limits that are none, or a prior that cannot exist.
     """
     if family not in LATENTS:
         raise UserError(unknown("latent family", family, sorted(LATENTS)))
     if not isinstance(dim, int) or dim < 1:
         raise UserError(f"latent.dim must be a whole number of at least 1, not {dim}. The paper's are 2, 5, 10, 20 and 40.")
-    return LATENTS[family](dim, **options)
+    low, high = limits
+    if not 0 < low < high < math.inf:
+        raise UserError(f"model.limits must be two positive numbers, the smaller first, not {low}, {high}.")
+    latent = LATENTS[family](dim, **options)
+    latent.limits = (low, high)
+    if not _has_prior(latent):
+        told = ", ".join(f"latent.{key}={value}" for key, value in options.items())
+        raise UserError(f"There is no prior of the family {family} with {told}.")
+    return latent
+
+
+def _has_prior(latent: Latent) -> bool:
+    try:
+        prior = latent.prior_factor
+    except ValueError:  # what torch builds it of may check its parameters
+        return False
+    constraints = {name: it for name, it in prior.arg_constraints.items() if not it.is_discrete}
+    return all(bool(it.check(getattr(prior, name)).all()) for name, it in constraints.items())
 
 
 __all__ = ["LATENTS", "Latent", "make_latent"]

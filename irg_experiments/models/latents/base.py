@@ -12,8 +12,8 @@ from irg_experiments.implicit.distributions.truncated import Truncated
 # a distribution of the latent space's own making, whose attributes are those of its family
 Posterior = Any
 
-# limits of every positive parameter of a posterior
-LIMITS = (1e-3, 1e3)
+# within which the positive parameters of a posterior are kept
+LIMITS = (1e-3, 1e4)
 
 
 class Latent(nn.Module):
@@ -25,12 +25,14 @@ class Latent(nn.Module):
         code_size: how many numbers the decoder gets for a code.
 
     Attributes:
+        limits: within which the positive parameters of a posterior are kept, by clipping.
         family: the distribution whose samples an estimator must be able to differentiate.
         geometry: how two-dimensional codes are drawn: plane, square, quadrant, torus, sphere, simplex, or "" for not at all.
     """
 
     family: ClassVar[type[td.Distribution]]
     geometry: ClassVar[str] = ""
+    limits: tuple[float, float] = LIMITS
 
     def __init__(self, dim: int, parameters: int, code_size: int) -> None:
         super().__init__()
@@ -39,6 +41,10 @@ class Latent(nn.Module):
     def constant(self, name: str, value: Tensor) -> None:
         """A tensor of the prior, which moves with the module and is no part of its state."""
         self.register_buffer(name, value, persistent=False)
+
+    def positive(self, outputs: Tensor) -> Tensor:
+        """Positive parameters of outputs of the encoder: softplus, within ``limits``."""
+        return softplus(outputs).clamp(*self.limits)
 
     def posterior(self, outputs: Tensor) -> td.Distribution:
         """q(z | x), of batch shape (B,), from the encoder's outputs (B, ``num_parameters``)."""
@@ -65,6 +71,11 @@ class Latent(nn.Module):
         """E_q[code(z)], (B, units, width): a unit is a coordinate, with all the numbers by which the decoder knows it."""
         return q.mean.unsqueeze(-1)
 
+    def prior_variance(self) -> Tensor:
+        """The variance of the code of each unit under the prior, summed over its numbers: shape (units,) or ()."""
+        variance: Tensor = self.prior_factor.variance
+        return variance
+
     def quantile(self, u: Tensor) -> Tensor:
         """The map of the unit square, (..., 2), to the latent space of D = 2 that carries the uniform law to the prior."""
         return Truncated(self.prior_factor, validate_args=False).icdf(u)
@@ -74,11 +85,6 @@ class Latent(nn.Module):
         """The law of each coordinate under a factorised prior."""
         prior = self.prior
         return prior.base_dist if isinstance(prior, td.Independent) else prior
-
-
-def positive(outputs: Tensor) -> Tensor:
-    """Softplus, clipped to ``LIMITS``."""
-    return softplus(outputs).clamp(*LIMITS)
 
 
 def factorised(distribution: td.Distribution) -> td.Distribution:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from irg_experiments.implicit.distributions.beta import Beta, kl_beta_beta
 from irg_experiments.implicit.distributions.kumaraswamy import Kumaraswamy
-from irg_experiments.models.latents.base import Latent, Posterior, factorised, pieces, positive
+from irg_experiments.models.latents.base import Latent, Posterior, factorised, pieces
 
 
 class BetaLatent(Latent):
@@ -29,7 +29,7 @@ class BetaLatent(Latent):
 
     def posterior(self, outputs: Tensor) -> td.Distribution:
         """See ``Latent``."""
-        concentration1, concentration0 = pieces(positive(outputs), 2)
+        concentration1, concentration0 = pieces(self.positive(outputs), 2)
         return factorised(Beta(concentration1, concentration0, validate_args=False))
 
     @property
@@ -57,7 +57,7 @@ class KumaraswamyLatent(BetaLatent):
 
     def posterior(self, outputs: Tensor) -> td.Distribution:
         """See ``Latent``."""
-        a, b = pieces(positive(outputs), 2)
+        a, b = pieces(self.positive(outputs), 2)
         return factorised(Kumaraswamy(a, b, validate_args=False))
 
     def kl(self, q: Posterior) -> Tensor | None:

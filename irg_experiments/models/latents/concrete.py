@@ -75,3 +75,7 @@ class ConcreteLatent(Latent):
     def units(self, q: Posterior) -> Tensor:
         """The class probabilities, which stand for the means of the relaxed variables."""
         return torch.softmax(q.base_dist.logits, -1)
+
+    def prior_variance(self) -> Tensor:
+        """That of a one-hot variable, 1 − 1/K, which no relaxed one exceeds."""
+        return self.zero.new_tensor(1 - 1 / self.classes)

@@ -4,8 +4,10 @@ import torch
 import torch.distributions as td
 from torch import Tensor
 
+from irg_experiments.implicit.distributions.beta import Beta
 from irg_experiments.implicit.distributions.dirichlet import Dirichlet, kl_dirichlet_dirichlet
-from irg_experiments.models.latents.base import Latent, Posterior, positive
+from irg_experiments.implicit.distributions.truncated import Truncated
+from irg_experiments.models.latents.base import Latent, Posterior
 
 
 class DirichletLatent(Latent):
@@ -26,7 +28,7 @@ class DirichletLatent(Latent):
 
     def posterior(self, outputs: Tensor) -> td.Distribution:
         """See ``Latent``."""
-        return Dirichlet(positive(outputs), validate_args=False)
+        return Dirichlet(self.positive(outputs), validate_args=False)
 
     @property
     def prior(self) -> td.Distribution:
@@ -37,7 +39,19 @@ class DirichletLatent(Latent):
         """See ``Latent``."""
         return kl_dirichlet_dirichlet(q, self.prior)
 
+    def units(self, q: Posterior) -> Tensor:
+        """The simplex is one unit: its parts depend on each other."""
+        return q.mean.unsqueeze(-2)
+
+    def prior_variance(self) -> Tensor:
+        """Of all parts together."""
+        return self.prior.variance.sum()
+
     def quantile(self, u: Tensor) -> Tensor:
-        """Uniform on the triangle, whatever the prior."""
-        root, v = u[..., 0].sqrt(), u[..., 1]
-        return torch.stack([1 - root, root * (1 - v), root * v], -1)
+        """By breaking the stick: the first part is Beta(α, 2α), the second's share of what remains Beta(α, α)."""
+        alpha = self.concentration[0]
+        first, share = (
+            Truncated(Beta(alpha, rest * alpha, validate_args=False), validate_args=False).icdf(u[..., index])
+            for index, rest in ((0, 2), (1, 1))
+        )
+        return torch.stack([first, (1 - first) * share, (1 - first) * (1 - share)], -1)

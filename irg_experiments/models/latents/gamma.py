@@ -5,7 +5,7 @@ import torch.distributions as td
 from torch import Tensor
 
 from irg_experiments.implicit.distributions.gamma import Gamma, kl_gamma_gamma
-from irg_experiments.models.latents.base import Latent, Posterior, factorised, pieces, positive
+from irg_experiments.models.latents.base import Latent, Posterior, factorised, pieces
 
 
 class GammaLatent(Latent):
@@ -28,7 +28,7 @@ class GammaLatent(Latent):
 
     def posterior(self, outputs: Tensor) -> td.Distribution:
         """See ``Latent``."""
-        concentration, rate = pieces(positive(outputs), 2)
+        concentration, rate = pieces(self.positive(outputs), 2)
         return factorised(Gamma(concentration, rate, validate_args=False))
 
     @property

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from irg_experiments.implicit.distributions.mixture_same_family import MixtureSameFamily
 from irg_experiments.implicit.distributions.normal import Normal
-from irg_experiments.models.latents.base import Latent, factorised, pieces, positive
+from irg_experiments.models.latents.base import Latent, factorised, pieces
 
 
 class MixtureLatent(Latent):
@@ -33,7 +33,7 @@ class MixtureLatent(Latent):
         each = self.components * self.dim
         logits, loc, scale = pieces(outputs, (self.components, each, each))
         shape = (*outputs.shape[:-1], self.components, self.dim)
-        normal = Normal(loc.reshape(shape), positive(scale).reshape(shape), validate_args=False)
+        normal = Normal(loc.reshape(shape), self.positive(scale).reshape(shape), validate_args=False)
         weights = td.Categorical(logits=logits, validate_args=False)
         return MixtureSameFamily(weights, factorised(normal), validate_args=False)
 

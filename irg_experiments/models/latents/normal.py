@@ -5,7 +5,7 @@ import torch.distributions as td
 from torch import Tensor
 
 from irg_experiments.implicit.distributions.normal import Normal, kl_normal_normal
-from irg_experiments.models.latents.base import Latent, Posterior, factorised, pieces, positive
+from irg_experiments.models.latents.base import Latent, Posterior, factorised, pieces
 
 
 class NormalLatent(Latent):
@@ -22,7 +22,7 @@ class NormalLatent(Latent):
     def posterior(self, outputs: Tensor) -> td.Distribution:
         """See ``Latent``."""
         loc, scale = pieces(outputs, 2)
-        return factorised(Normal(loc, positive(scale), validate_args=False))
+        return factorised(Normal(loc, self.positive(scale), validate_args=False))
 
     @property
     def prior(self) -> td.Distribution:

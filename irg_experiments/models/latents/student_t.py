@@ -5,7 +5,7 @@ import torch.distributions as td
 from torch import Tensor
 
 from irg_experiments.implicit.distributions.student_t import StudentT
-from irg_experiments.models.latents.base import Latent, Posterior, factorised, pieces, positive
+from irg_experiments.models.latents.base import Latent, Posterior, factorised, pieces
 
 
 class StudentTLatent(Latent):
@@ -30,7 +30,7 @@ class StudentTLatent(Latent):
     def posterior(self, outputs: Tensor) -> td.Distribution:
         """See ``Latent``."""
         df, loc, scale = pieces(outputs, 3)
-        return factorised(StudentT(2 + positive(df), loc, positive(scale), validate_args=False))
+        return factorised(StudentT(2 + self.positive(df), loc, self.positive(scale), validate_args=False))
 
     @property
     def prior(self) -> td.Distribution:

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from irg_experiments.implicit.distributions.truncated import Truncated
 from irg_experiments.implicit.distributions.von_mises import VonMises, kl_von_mises_von_mises
-from irg_experiments.models.latents.base import Latent, Posterior, factorised, pieces, positive
+from irg_experiments.models.latents.base import Latent, Posterior, factorised, pieces
 
 
 class VonMisesLatent(Latent):
@@ -30,7 +30,7 @@ class VonMisesLatent(Latent):
     def posterior(self, outputs: Tensor) -> td.Distribution:
         """See ``Latent``."""
         x, y, concentration = pieces(outputs, 3)
-        return factorised(VonMises(torch.atan2(y, x), positive(concentration), validate_args=False))
+        return factorised(VonMises(torch.atan2(y, x), self.positive(concentration), validate_args=False))
 
     @property
     def prior(self) -> td.Distribution:
@@ -53,6 +53,11 @@ class VonMisesLatent(Latent):
         """E[cos z] and E[sin z]: the mean direction on a circle of radius I1(κ)/I0(κ)."""
         loc, radius = q.base_dist.loc, 1 - q.base_dist.variance
         return torch.stack([radius * loc.cos(), radius * loc.sin()], -1)
+
+    def prior_variance(self) -> Tensor:
+        """Of cos z and sin z together: 1 − (I1(κ)/I0(κ))²."""
+        variance: Tensor = self.prior_factor.variance
+        return variance * (2 - variance)
 
     def quantile(self, u: Tensor) -> Tensor:
         """See ``Latent``."""

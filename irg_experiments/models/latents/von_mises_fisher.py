@@ -10,7 +10,7 @@ from irg_experiments.implicit.distributions.von_mises_fisher import (
     VonMisesFisher,
     kl_von_mises_fisher_hyperspherical_uniform,
 )
-from irg_experiments.models.latents.base import Latent, Posterior, pieces, positive
+from irg_experiments.models.latents.base import Latent, Posterior, pieces
 
 
 class VonMisesFisherLatent(Latent):
@@ -33,7 +33,7 @@ class VonMisesFisherLatent(Latent):
     def posterior(self, outputs: Tensor) -> td.Distribution:
         """See ``Latent``."""
         direction, concentration = pieces(outputs, (self.dim + 1, 1))
-        return VonMisesFisher(normalize(direction, dim=-1), positive(concentration).squeeze(-1), validate_args=False)
+        return VonMisesFisher(normalize(direction, dim=-1), self.positive(concentration).squeeze(-1), validate_args=False)
 
     @property
     def prior(self) -> td.Distribution:
@@ -48,6 +48,14 @@ class VonMisesFisherLatent(Latent):
     def mean(self, q: Posterior) -> Tensor:
         """The mean direction."""
         return q.loc
+
+    def units(self, q: Posterior) -> Tensor:
+        """The sphere is one unit: its coordinates depend on the choice of axes."""
+        return q.mean.unsqueeze(-2)
+
+    def prior_variance(self) -> Tensor:
+        """That of a unit vector without a preferred direction."""
+        return self.zero + 1
 
     def quantile(self, u: Tensor) -> Tensor:
         """By longitude and, as areas are equal between parallels of equal distance, the sine of latitude."""
