@@ -13,7 +13,7 @@ from irg_experiments.implicit.distributions.truncated import Truncated
 Posterior = Any
 
 # within which the positive parameters of a posterior are kept
-LIMITS = (1e-3, 1e4)
+LIMITS = (1e-3, 1e3)
 
 
 class Latent(nn.Module):
