@@ -30,19 +30,20 @@ class Curve:
     sweep: Sweep
     label: str
     estimator: Estimator
+    replicates: int  # a block
     count: int = 0
     deviation: Tensor = field(default_factory=lambda: torch.zeros(()))  # from the exact gradient, summed
     square: Tensor = field(default_factory=lambda: torch.zeros(()))
     seconds: list[float] = field(default_factory=list)  # a sample
 
-    def add(self, replicates: int) -> None:
-        """Takes one-sample gradients at every point."""
+    def add(self) -> None:
+        """Takes a block of one-sample gradients at every point."""
         start = time.perf_counter()
-        gradients = one_sample_gradients(self.estimator, self.sweep, replicates)
+        gradients = one_sample_gradients(self.estimator, self.sweep, self.replicates)
         _wait_for(gradients.device)
         self.seconds.append((time.perf_counter() - start) / gradients.numel())
         deviation = gradients.double() - self.sweep.exact.double()
-        self.count += replicates
+        self.count += self.replicates
         self.deviation = self.deviation + deviation.sum(0)
         self.square = self.square + deviation.square().sum(0)
 
@@ -67,9 +68,17 @@ class CrossEntropyExperiment:
     def __init__(self, config: Any, device: torch.device) -> None:
         self.measurement = config.measurement
         arguments = (self.measurement.points, getattr(torch, self.measurement.dtype), device)
-        sweeps = (dirichlet_sweep(config.dirichlet, *arguments), von_mises_sweep(config.von_mises, *arguments))
+        sweeps = {
+            dirichlet_sweep(config.dirichlet, *arguments): config.dirichlet.replicates,
+            von_mises_sweep(config.von_mises, *arguments): config.von_mises.replicates,
+        }
         estimators = make_estimators(config.method, list(self.measurement.augmentations))
-        self.curves = [curve for sweep in sweeps for curve in curves_of(sweep, estimators)]
+        blocks = self.measurement.blocks
+        self.curves = [
+            curve
+            for sweep, replicates in sweeps.items()
+            for curve in curves_of(sweep, estimators, max(replicates // blocks, 1))
+        ]
         if not self.curves:
             names = " or ".join(sweep.name for sweep in sweeps)
             raise UserError(
@@ -78,25 +87,23 @@ class CrossEntropyExperiment:
 
     def run(self, directory: Path) -> Measured:
         """Estimates all curves, the methods in turns."""
-        start, m = time.perf_counter(), self.measurement
-        replicates = max(m.replicates // m.blocks, 1)
-        for curve in self.curves:
-            one_sample_gradients(curve.estimator, curve.sweep, replicates)  # what is done once, such as compiling, is not timed
-        for _ in range(m.blocks):
+        start = time.perf_counter()
+        for curve in self.curves:  # what is done once, such as compiling, is not timed
+            one_sample_gradients(curve.estimator, curve.sweep, curve.replicates)
+        for _ in range(self.measurement.blocks):
             for curve in self.curves:
-                curve.add(replicates)
+                curve.add()
         (directory / CURVES).write_text(json.dumps([_points(curve) for curve in self.curves]) + "\n")
         return Measured(_summary(self.curves), time.perf_counter() - start)
 
     def show(self, directory: Path, record: dict[str, Any]) -> None:
         """Prints the table and writes the figure, a panel for each distribution."""
         console = wide_console(110)
-        console.print(
-            f"One-sample gradients of the cross-entropy, {self.curves[0].count:,} at each of {self.measurement.points} points"
-        )
+        counts = {curve.sweep.name: curve.count for curve in self.curves}
         rows = cross_entropy_rows([record])
         for distribution in dict.fromkeys(row[0] for row in rows):
-            table = Table(title=distribution, title_justify="left")
+            title = f"{distribution}, {counts[distribution]:,} one-sample gradients of the cross-entropy at each point"
+            table = Table(title=title, title_justify="left")
             for header in CROSS_ENTROPY_HEADER[1:]:
                 table.add_column(header, justify="left" if header == "method" else "right")
             for row in rows:
@@ -112,13 +119,13 @@ class CrossEntropyExperiment:
         console.print(f"{path}", highlight=False, soft_wrap=True)
 
 
-def curves_of(sweep: Sweep, estimators: dict[str, Estimator]) -> list[Curve]:
+def curves_of(sweep: Sweep, estimators: dict[str, Estimator], replicates: int) -> list[Curve]:
     """A curve for each estimator that serves the family; RSVI of von Mises has no augmentation, and stands there once."""
     curves: dict[str, Curve] = {}
     for label, estimator in estimators.items():
         if supports(estimator, sweep.family):
             name = label if sweep.name == "Dirichlet" else label.split(" B=")[0]
-            curves.setdefault(name, Curve(sweep, name, estimator))
+            curves.setdefault(name, Curve(sweep, name, estimator, replicates))
     return list(curves.values())
 
 

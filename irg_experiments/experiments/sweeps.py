@@ -13,7 +13,7 @@ from torch.distributions import Distribution
 from irg_experiments.implicit import Dirichlet, VonMises
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sweep:
     """One panel of the figure.
 
