@@ -18,7 +18,7 @@ $(INSTALLED): pyproject.toml
 install: $(INSTALLED)  ## make the virtual environment .venv and install everything
 
 .PHONY: run
-run: $(INSTALLED)  ## LDA by implicit gradients on the generated bars corpus: a table and pictures in a minute
+run: $(INSTALLED)  ## LDA by implicit gradients on the generated bars corpus: a table and pictures in half a minute
 	$(BIN)/irg-run experiment=lda method=implicit data=bars
 
 .PHONY: test
@@ -32,13 +32,14 @@ lint: $(INSTALLED)  ## ruff and mypy
 	$(BIN)/mypy
 
 .PHONY: bench
-bench: $(INSTALLED)  ## time training steps against the plain formulations, and the core against torch
+bench: $(INSTALLED)  ## time training steps against the plain formulations, and the core against torch (into README.md)
 	$(BIN)/python -m tests.benchmarks.lda_step
 	$(BIN)/python -m tests.benchmarks.vae_step
-	$(BIN)/python -m tests.benchmarks.core
+	$(BIN)/python -m tests.benchmarks.core --update README.md
 
 .PHONY: reference
-reference: $(INSTALLED)  ## repeat the runs behind the README's tables (hours; set IRG_DATA to the real data)
+reference: $(INSTALLED)  ## repeat the runs behind the README's tables into outputs/ (hours; set IRG_DATA to the real data)
+	$(BIN)/irg-run experiment=lda method=implicit data=bars
 	$(BIN)/irg-run -m experiment=lda method=implicit data=newsgroups budget=paper threads=1 seed=0,1,2
 	$(BIN)/irg-run experiment=cross_entropy budget=paper
 	$(BIN)/irg-run experiment=accuracy budget=paper

@@ -3,14 +3,15 @@
 import json
 import re
 import textwrap
+import types
 from pathlib import Path
+from typing import Any
 
+import scipy.stats
 import torch
 
-from irg_experiments.implicit import reparameterize
-from irg_experiments.implicit.distributions.base import Reparameterizable
-from irg_experiments.implicit.sampling import standard_normal
 from tests.benchmarks.core import RECORD, with_tables
+from tests.implicit import registry
 from tests.implicit.registry import REGISTRY
 
 ROOT = Path(__file__).parents[1]
@@ -24,20 +25,19 @@ def test_tables_of_the_core_are_those_of_the_benchmark():
 
 
 def test_the_example_of_a_distribution_works():
-    (source,) = re.findall(r"```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)
-    names = {
-        "Reparameterizable": Reparameterizable,
-        "Size": torch.Size,
-        "Tensor": torch.Tensor,
-        "_size": torch.Size,
-        "constraints": torch.distributions.constraints,
-        "reparameterize": reparameterize,
-        "standard_normal": standard_normal,
-        "torch": torch,
-    }
+    source, row = re.findall(r"```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)
+    names: dict[str, Any] = {"__name__": "rayleigh"}
     exec(textwrap.dedent(source), names)
     scale = torch.tensor([0.5, 2.0], dtype=torch.float64, requires_grad=True)
-    sample = names["Rayleigh"](scale).rsample((20_000,))
+    q = names["Rayleigh"](scale)
+    sample = q.rsample((20_000,))
     (grad,) = torch.autograd.grad(sample.sum(), scale)
     # z is proportional to σ, so that dz/dσ = z/σ
     torch.testing.assert_close(grad, (sample.detach() / scale.detach()).sum(0))
+    peer = scipy.stats.rayleigh(scale=scale.detach().numpy())
+    for ours, theirs in ((q.mean, peer.mean()), (q.variance, peer.var()), (q.entropy(), peer.entropy())):
+        torch.testing.assert_close(ours.detach(), torch.tensor(theirs))
+    assert q.expand((3, 2)).rsample().shape == (3, 2)
+    implicit = types.SimpleNamespace(Rayleigh=names["Rayleigh"])
+    made = eval("{" + textwrap.dedent(row) + "}", {**vars(registry), "implicit": implicit})["Rayleigh"]
+    assert made.grid_distribution().batch_shape == (3,)

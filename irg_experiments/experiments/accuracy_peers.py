@@ -1,4 +1,4 @@
-"""The sample derivatives of other libraries, where they are installed (``pip install irg-experiments[peers]``)."""
+"""The sample derivatives of other libraries, where they are installed (``pip install -e '.[peers]'``)."""
 
 import importlib.util
 from collections.abc import Callable

@@ -3,7 +3,7 @@
 Prints nanoseconds an element for sample derivatives and samplers beside torch's own, then one line a distribution of the
 registry: the worst relative error of its derivative against the mpmath table, and the time of a draw with its gradient. What
 is compared takes turns within one run; the least time over the turns is printed. With --update README.md the numbers go to
-outputs/reference/core, and the tables made of them between their marks in that file.
+outputs/reference/core, and the tables made of them between their marks in that file; --only measures one distribution.
 """
 
 import argparse
@@ -200,10 +200,25 @@ def print_times(title: str, variants: dict[str, Variants], record: dict[str, Any
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--update", type=Path, help=f"write the numbers to {RECORD.name}, and the tables into this file")
+    parser.add_argument("--only", choices=REGISTRY, help="measure this distribution; the others' numbers stay")
     options = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
     implicit.set_compile("on")
+    if options.only:
+        record = json.loads(RECORD.read_text())
+        record["distributions"][options.only] = distribution_entry(options.only)
+    else:
+        record = measure_all()
+    print(distribution_table(record["distributions"]))
+    if options.update:
+        RECORD.parent.mkdir(parents=True, exist_ok=True)
+        RECORD.write_text(json.dumps(record, indent=2) + "\n")
+        options.update.write_text(with_tables(options.update.read_text(), record))
+
+
+def measure_all() -> dict[str, Any]:
+    """The record: every table's numbers, printed as they come."""
     record: dict[str, Any] = {"torch": torch.__version__, "machine": platform.machine(), "threads": 1}
     for dtype in (torch.float32, torch.float64):
         kind = str(dtype).removeprefix("torch.")
@@ -212,11 +227,7 @@ def main() -> None:
     record["dirichlet_32x50_ms"] = small_dirichlet()
     print("Dirichlet(32 x 50) with gradient  ", "  ".join(f"{k} {v:.3f} ms" for k, v in record["dirichlet_32x50_ms"].items()))
     record["distributions"] = {name: distribution_entry(name) for name in REGISTRY}
-    print(distribution_table(record["distributions"]))
-    if options.update:
-        RECORD.parent.mkdir(parents=True, exist_ok=True)
-        RECORD.write_text(json.dumps(record, indent=2) + "\n")
-        options.update.write_text(with_tables(options.update.read_text(), record))
+    return record
 
 
 if __name__ == "__main__":
