@@ -32,10 +32,10 @@ lint: $(INSTALLED)  ## ruff and mypy
 	$(BIN)/mypy
 
 .PHONY: bench
-bench: $(INSTALLED)  ## time training steps against the plain formulations, and the core against torch (into README.md)
+bench: $(INSTALLED)  ## time training steps against the plain formulations, and the core against torch
 	$(BIN)/python -m tests.benchmarks.lda_step
 	$(BIN)/python -m tests.benchmarks.vae_step
-	$(BIN)/python -m tests.benchmarks.core --update README.md
+	$(BIN)/python -m tests.benchmarks.core
 
 .PHONY: reference
 reference: $(INSTALLED)  ## repeat the runs behind the README's tables into outputs/ (hours; set IRG_DATA to the real data)
