@@ -5,7 +5,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from irg_experiments.config import GROUPS, check_choices, choices, config_directory, description
+from irg_experiments import __version__
+from irg_experiments.config import GROUPS, check_choices, check_overrides, choices, config_directory, description
 from irg_experiments.errors import DivergedError, UserError
 
 EXAMPLES = (
@@ -16,12 +17,18 @@ EXAMPLES = (
     ("three seeds, one after another", "irg-run -m experiment=lda data=bars seed=0,1,2"),
 )
 
+SWEEP = {"-m", "--multirun"}
+
 
 def run() -> None:
     """``irg-run``: one experiment, or with -m a sweep of them."""
-    arguments = sys.argv[1:]
+    # Hydra takes no overrides on both sides of an option
+    sys.argv[1:] = arguments = sorted(sys.argv[1:], key=lambda argument: argument not in SWEEP)
     if "--help" in arguments or "-h" in arguments:
         print(help_text())
+        return
+    if "--version" in arguments:
+        print(f"irg-experiments {__version__}")
         return
     _exit_on_error(_run_with_hydra, arguments)
 
@@ -30,10 +37,11 @@ def help_text() -> str:
     """What there is to choose from, without importing what only an experiment needs."""
     lines = ["irg-run: reproduce Implicit Reparameterization Gradients (Figurnov, Mohamed & Mnih 2018)", ""]
     lines += ["usage: irg-run [-m] [group=choice ...] [key=value ...]", ""]
+    width = max(len(name) for group in GROUPS for name in choices(group))
     for group in GROUPS:
         if names := choices(group):
             lines.append(f"{group}=")
-            lines += [f"  {name:14s} {description(group, name)}" for name in names]
+            lines += [f"  {name:{width}s} {description(group, name)}" for name in names]
     lines += ["", "examples:"]
     for purpose, command in EXAMPLES:
         lines += [f"  # {purpose}", f"  {command}"]
@@ -62,28 +70,17 @@ def _exit_on_error(function: Any, *arguments: Any) -> None:
 
 def _run_with_hydra(arguments: Sequence[str]) -> None:
     overrides = [argument for argument in arguments if not argument.startswith("-")]
+    flags = {argument for argument in arguments if argument.startswith("-")}
     check_choices(overrides)
+    if flags <= SWEEP:
+        check_overrides(overrides, bool(flags))
     import hydra
-    from hydra.errors import HydraException
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    flags = {argument for argument in arguments if argument.startswith("-")}
-    try:
-        if not flags:
-            # Hydra's own report of a wrong key is a page; composing first gives its reason alone
-            with hydra.initialize_config_dir(str(config_directory()), version_base="1.3"):
-                hydra.compose("config", overrides)
-    except HydraException as error:
-        raise UserError(_first_line(error)) from error
-    job = _sweep_job if flags & {"-m", "--multirun"} else _job
+    job = _sweep_job if flags & SWEEP else _job
     hydra.main(config_path=str(config_directory()), config_name="config", version_base="1.3")(job)()
     if _refused:
         sys.exit(2)
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{lines[0]} See irg-run --help for the choices and irg-run --cfg job for the keys."
 
 
 def _job(config: Any) -> None:

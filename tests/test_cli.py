@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from irg_experiments.config import GROUPS, check_choices, choices, description
+from irg_experiments import __version__
+from irg_experiments.cli import help_text, run
+from irg_experiments.config import GROUPS, check_choices, check_overrides, choices, description
 from irg_experiments.errors import UserError
 
 RUN = [sys.executable, "-c", "from irg_experiments.cli import run; run()"]
@@ -32,6 +34,24 @@ def test_help_lists_everything_without_importing_torch(tmp_path: Path):
         for choice in choices(group):
             assert choice in result.stdout
     assert result.stdout.count("\n  irg-run ") == 5
+
+
+def test_descriptions_in_the_help_are_one_column():
+    lines = [line for line in help_text().splitlines() if line.startswith("  ")]
+    columns = {
+        line.index(description(group, choice))
+        for group in GROUPS
+        for choice in choices(group)
+        for line in lines
+        if line.split()[0] == choice and description(group, choice) in line
+    }
+    assert len(columns) == 1
+
+
+def test_version_is_that_of_the_package(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.setattr(sys, "argv", ["irg-run", "--version"])
+    run()
+    assert capsys.readouterr().out == f"irg-experiments {__version__}\n"
 
 
 @pytest.mark.parametrize(("group", "choice"), [(group, choice) for group in GROUPS for choice in choices(group)])
@@ -59,12 +79,48 @@ def test_sweeps_of_known_choices_pass_the_check():
     check_choices(["method=implicit,explicit", "data=glob(*)", "seed=0,1", "+method=implicit"])
 
 
+@pytest.mark.parametrize(
+    ("arguments", "remedy"),
+    [
+        (["experiment=lda", "seed=0,1,2"], "seed=0,1,2 is several values: add -m"),
+        (["seed=range(0,3)"], "add -m"),
+        (["methd=implicit"], "Unknown key 'methd'. Did you mean method?"),
+        (["trainin.steps=3"], "Did you mean training.steps?"),
+        (["learning_rate=1"], "Did you mean training.learning_rate?"),
+        (["training.stps=3"], "Unknown key of training 'stps'. Did you mean steps?"),
+        (["experiment=vae", "latent=gamma", "latent.dimm=3"], "Valid: name, family, dim, concentration, rate."),
+        (["experiment=lda", "latent=gamma"], "latent goes with experiment=vae"),
+        (["experiment=lda", "latent.dim=3", "zz=1"], "latent goes with experiment=vae"),
+        (["experiment=accuracy", "data.root=x"], "data goes with experiment=lda or vae"),
+        (["lda"], "arguments are key=value, such as experiment=lda"),
+        (["mnist"], "such as data=mnist"),
+        (["=3"], "arguments are key=value"),
+        (["seed=[1"], "See irg-run --help"),
+        (["+seed=1"], "already at 'seed'. See irg-run --help"),
+    ],
+)
+def test_overrides_that_cannot_be_say_what_can(arguments: list[str], remedy: str):
+    with pytest.raises(UserError) as error:
+        check_overrides(arguments, sweep=False)
+    assert remedy in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_sweeps_are_checked_by_their_first_values():
+    check_overrides(["experiment=vae,lda", "latent=glob(*)", "seed=range(0,3)", "data=digits"], sweep=True)
+    for mistake, remedy in (("methd=implicit,explicit", "Did you mean method?"), ("data=glob(x*)", "nothing to run")):
+        with pytest.raises(UserError) as error:
+            check_overrides(["method=glob(*)", mistake], sweep=True)
+        assert remedy in str(error.value)
+
+
 def test_users_mistakes_end_in_one_line_and_exit_code_2(tmp_path: Path):
     for arguments, part in (
         (["experiment=nonsense"], "Unknown experiment 'nonsense'"),
         (["method=explicit", *SMOKE], "LN-LDA"),
         (["trainin.steps=3"], "trainin"),
         (["device=gpu", *SMOKE], "Unknown device 'gpu'"),
+        (["training.steps=0", *SMOKE], "training.steps must be a whole number of at least 1, not 0."),
     ):
         result = irg_run(*arguments, cwd=tmp_path)
         assert result.returncode == 2, result.stderr
@@ -83,8 +139,8 @@ def test_a_sweep_over_methods_runs_those_that_can_and_says_which_cannot(tmp_path
     assert [path.parent.name.split("-")[0] for path in tmp_path.rglob("record.json")] == ["implicit"]
 
 
-def test_a_sweep_makes_one_run_a_value(tmp_path: Path):
-    result = irg_run("-m", *SMOKE, "seed=0,1", cwd=tmp_path)
+def test_a_sweep_makes_one_run_a_value_wherever_its_option_stands(tmp_path: Path):
+    result = irg_run(*SMOKE, "-m", "seed=0,1", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     records = [json.loads(path.read_text()) for path in sorted(tmp_path.rglob("record.json"))]
     assert [(record["seed"], record["status"]) for record in records] == [(0, "done"), (1, "done")]

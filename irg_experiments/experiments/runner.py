@@ -12,6 +12,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from irg_experiments import implicit
+from irg_experiments.config import check_values
 from irg_experiments.experiments import accuracy, cross_entropy, lda, vae
 from irg_experiments.experiments.result import Measured
 from irg_experiments.results.record import identity, new_record, read_record, write_record
@@ -64,6 +65,7 @@ def run_experiment(config: DictConfig, overrides: Sequence[str]) -> Path:
         DivergedError: the loss became NaN or infinite; the record says so.
     """
     resolved = resolve(config)
+    check_values(resolved)
     directory = run_directory(resolved)
     earlier = read_record(directory)
     if not resolved["rerun"] and earlier is not None and earlier["status"] == "done":

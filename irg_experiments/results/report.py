@@ -29,6 +29,9 @@ TABLES: dict[str, tuple[Sequence[str], Callable[[Sequence[Record]], list[list[st
     "cross_entropy": (CROSS_ENTROPY_HEADER, cross_entropy_rows),
 }
 
+# the tables whose rows show neither the command nor the steps
+WITHOUT_BUDGET = ("accuracy", "accuracy_absolute", "cross_entropy")
+
 
 def main(arguments: Sequence[str]) -> None:
     """Prints the tables, or with --update writes them between their marks in a Markdown file."""
@@ -38,27 +41,56 @@ def main(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
     found = tables(collect(options.folder))
     if options.update is None:
-        print("\n\n".join(found.values()))
-    else:
+        print("\n\n".join(f"## {name}\n\n{table}" for name, table in found.items()))
+        return
+    try:
         options.update.write_text(replace_tables(options.update.read_text(), found))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{options.update} cannot be rewritten ({error}). --update takes an existing Markdown file.") from error
 
 
 def collect(folder: Path) -> list[Record]:
-    """The records below a folder, in the order of their paths.
+    """The records of the finished runs below a folder, in the order of their paths.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none, or one cannot be read.
     """
-    records = [json.loads(path.read_text()) for path in sorted(folder.rglob(RECORD))]
+    records = [_read(path) for path in sorted(folder.rglob(RECORD))]
     if not records:
         raise UserError(f"No {RECORD} below {folder}. Run an experiment first (irg-run --help), or name another folder.")
-    return records
+    finished = [record for record in records if record["status"] == "done"]
+    if not finished:
+        failed = sum(record["status"] == "failed" for record in records)
+        raise UserError(
+            f"No finished run below {folder}: {failed} failed, {len(records) - failed} unfinished. "
+            "An unfinished run goes on by its command, which is in its record."
+        )
+    return finished
+
+
+def _read(path: Path) -> Record:
+    try:
+        record = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read ({error}). Repeat its run, or delete its folder.") from error
+    if not isinstance(record, dict) or "status" not in record:
+        raise UserError(f"{path} is no record of a run. Repeat the run, or delete its folder.")
+    return record
 
 
 def tables(records: Sequence[Record]) -> dict[str, str]:
     """The tables that the records have rows for, by name, as Markdown."""
-    found = {name: (header, make(records)) for name, (header, make) in TABLES.items()}
-    return {name: markdown(header, rows) for name, (header, rows) in found.items() if rows}
+    return {name: markdown(header, rows) for name in TABLES for header, rows in [_table(name, records)] if rows}
+
+
+def _table(name: str, records: Sequence[Record]) -> tuple[Sequence[str], list[list[str]]]:
+    header, make = TABLES[name]
+    if name in WITHOUT_BUDGET:
+        budgets = sorted({record["budget"] for record in records})
+        by_budget = {budget: make([record for record in records if record["budget"] == budget]) for budget in budgets}
+        if sum(map(bool, by_budget.values())) > 1:
+            return ["budget", *header], [[budget, *row] for budget, rows in by_budget.items() for row in rows]
+    return header, make(records)
 
 
 def marks(name: str) -> tuple[str, str]:
