@@ -2,15 +2,13 @@
 
 import hashlib
 import os
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from irg_experiments.data.download import TIMEOUT_SECONDS
+from irg_experiments.data.download import RemoteFile, fetch
 from irg_experiments.data.images import ImageData, Images
 from irg_experiments.errors import UserError
 
@@ -31,11 +29,13 @@ Packed = NDArray[np.uint8]
 def load(root: Path) -> ImageData:
     """50,000 training, 10,000 validation and 10,000 test images, downloaded and packed below ``root`` when absent.
 
+    The text files, of 110 MB, stay beside the packed one, which is the only one that is read once it is there.
+
     Raises:
-        UserError: the file is missing and cannot be downloaded, or is not the one it should be.
+        UserError: a file is missing and cannot be downloaded, or is not the one it should be.
     """
     path = root / PATH
-    splits = _read(path) if path.exists() else _download(path)
+    splits = _read(path) if path.exists() else _pack_text(root)
     train, validation, test = (Images(torch.from_numpy(np.unpackbits(splits[name], axis=1) * np.uint8(255))) for name in PACKED)
     return ImageData(train, validation, test, SIDE)
 
@@ -62,34 +62,26 @@ def _is_right(name: str, packed: Packed) -> bool:
     return hashlib.sha256(packed.tobytes()).hexdigest() == PACKED[name]
 
 
-def _download(path: Path) -> dict[str, Packed]:
-    splits = {}
-    for name in PACKED:
-        url = ORIGIN.format(name)
-        try:
-            with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as response:
-                splits[name] = pack(response.read())
-        except (OSError, urllib.error.URLError, ValueError) as error:
-            raise UserError(_missing(path, f"{url} did not deliver it ({error})")) from error
-        if not _is_right(name, splits[name]):
-            raise UserError(_missing(path, f"{url} delivers something else"))
+def _pack_text(root: Path) -> dict[str, Packed]:
+    """The splits from their text files, downloaded where absent; they are written to the packed file."""
+    texts = {name: fetch(_text_file(name), root).read_bytes() for name in PACKED}
+    splits = {name: np.frombuffer(pack(text), np.uint8).reshape(-1, SIDE * SIDE // 8) for name, text in texts.items()}
+    path = root / PATH
     partial = path.with_suffix(".partial")
-    path.parent.mkdir(parents=True, exist_ok=True)
     with partial.open("wb") as file:
         np.savez(file, **splits)  # type: ignore[arg-type]
     os.replace(partial, path)
     return splits
 
 
-def _missing(path: Path, reason: str) -> str:
-    return (
-        f"Missing data file {path}, and {reason}. Put the file there, point data.root (or the environment variable IRG_DATA) "
-        f"at a folder that holds {PATH}, or use data=digits, which runs at once and needs no download."
-    )
+def _text_file(name: str) -> RemoteFile:
+    """A split as it is distributed, known by its packed pixels."""
+    url = ORIGIN.format(name)
+    return RemoteFile(f"binarized_mnist/{url.rpartition('/')[2]}", PACKED[name], (url,), embedded="digits", content=pack)
 
 
-def pack(text: bytes) -> Packed:
+def pack(text: bytes) -> bytes:
     """The packed pixels of an ``.amat`` file: one image a line, its pixels "0" or "1" between blanks."""
     characters = np.frombuffer(text, np.uint8)
     pixels = characters[(characters == ord("0")) | (characters == ord("1"))] - np.uint8(ord("0"))
-    return np.packbits(pixels.reshape(-1, SIDE * SIDE), axis=1)
+    return np.packbits(pixels).tobytes()

@@ -1,8 +1,9 @@
 """One downloader: from a list of mirrors, with a progress bar, written whole or not at all, checked by a checksum."""
 
 import hashlib
-import urllib.error
+import http.client
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,17 +18,32 @@ CHUNK = 1 << 16
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file of a data set: its path below the data root, its checksum, where it can be had, and what runs without it."""
+    """A file of a data set.
+
+    Args:
+        path: below the data root.
+        checksum: hexadecimal.
+        mirrors: where it can be had.
+        algorithm: of the checksum: sha256 or md5.
+        embedded: the data set that runs without it.
+        content: what of the file's bytes the checksum is of; all of them when None.
+    """
 
     path: str
     checksum: str
     mirrors: tuple[str, ...]
     algorithm: str = "sha256"
     embedded: str = "bars"
+    content: Callable[[bytes], bytes] | None = None
+
+    def checksum_of(self, path: Path) -> str:
+        """The hexadecimal checksum that the file at ``path`` has."""
+        data = path.read_bytes()
+        return hashlib.new(self.algorithm, data if self.content is None else self.content(data)).hexdigest()
 
     def verify(self, path: Path) -> None:
         """Raises UserError, which names the file at ``path``, unless it has the checksum; it is left alone."""
-        if (found := checksum(path, self.algorithm)) != self.checksum:
+        if (found := self.checksum_of(path)) != self.checksum:
             raise UserError(
                 f"{path} is damaged or incomplete: it has {_NAMES[self.algorithm]} {found}, not {self.checksum}. Nothing was "
                 "overwritten: remove the file to have it downloaded again, or set data.root to another folder."
@@ -51,12 +67,6 @@ def fetch(file: RemoteFile, root: Path) -> Path:
     return path
 
 
-def checksum(path: Path, algorithm: str) -> str:
-    """The hexadecimal checksum of a file by one of hashlib's algorithms."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, algorithm).hexdigest()
-
-
 def _download(file: RemoteFile, root: Path) -> None:
     path = root / file.path
     partial = path.with_name(path.name + ".partial")
@@ -65,10 +75,10 @@ def _download(file: RemoteFile, root: Path) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             _transfer(url, partial, file.path)
-        except (OSError, urllib.error.URLError) as error:
+        except (OSError, http.client.HTTPException) as error:
             failures.append(f"{url} ({error})")
             continue
-        if (found := checksum(partial, file.algorithm)) == file.checksum:
+        if (found := file.checksum_of(partial)) == file.checksum:
             partial.replace(path)
             return
         failures.append(f"{url} ({_NAMES[file.algorithm]} {found} instead of {file.checksum})")
@@ -88,7 +98,11 @@ def _transfer(url: str, target: Path, label: str) -> None:
         target.open("wb") as out,
         Progress(*columns, console=console, disable=not console.is_terminal) as progress,
     ):
-        task = progress.add_task(label, total=int(response.headers.get("Content-Length", 0)) or None)
+        announced = int(response.headers.get("Content-Length", 0)) or None
+        task = progress.add_task(label, total=announced)
         while chunk := response.read(CHUNK):
             out.write(chunk)
             progress.advance(task, len(chunk))
+        # http.client says so itself only of a body that comes in chunks
+        if announced is not None and out.tell() < announced:
+            raise OSError(f"cut off after {out.tell():,} of {announced:,} bytes")

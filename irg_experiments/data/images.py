@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from irg_experiments.data.order import epoch_order
+
 # of the fixed binarisation of validation and test images, the same in every run
 BINARIZATION_SEED = 1805
 
@@ -97,7 +99,6 @@ class Shuffle:
 
     def _order(self, epoch: int) -> Tensor:
         if epoch not in self._orders:
-            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
-            order = torch.randperm(self.size, generator=generator).to(self.device)
+            order = epoch_order(self.size, self.seed, epoch).to(self.device)
             self._orders = {earlier: kept for earlier, kept in self._orders.items() if earlier == epoch - 1} | {epoch: order}
         return self._orders[epoch]

@@ -11,7 +11,7 @@ from irg_experiments.data.download import RemoteFile, fetch
 from irg_experiments.data.images import ImageData, Images
 from irg_experiments.errors import UserError
 
-SIDE, CLASSES = 28, 10
+SIDE = 28
 NUM_VALIDATION = 10_000
 
 # MD5 of the unpacked files, in which form they may lie there already; torchvision knows those of the packed ones

@@ -14,6 +14,7 @@ from torch import Tensor
 from irg_experiments.data import TopicData, load_topic_data
 from irg_experiments.data.bag_of_words import BagOfWords, Corpus
 from irg_experiments.data.bars import SIDE
+from irg_experiments.data.order import epoch_order
 from irg_experiments.errors import UserError
 from irg_experiments.estimators import ESTIMATORS, Estimator, supports
 from irg_experiments.experiments.methods import make_estimator
@@ -50,13 +51,9 @@ class DocumentStream:
         """Sorts the corpus into stream order from document ``first`` to the end of the epoch in which its batch ends."""
         size = len(self.corpus)
         epochs = range(first // size, (first + self.batch_size - 1) // size + 1)
-        order = torch.cat([self._permutation(epoch) for epoch in epochs])[first - epochs[0] * size :]
+        order = torch.cat([epoch_order(size, self.seed, epoch) for epoch in epochs])[first - epochs[0] * size :]
         self._window = self.corpus.select(order)
         self._start, self._stop = first, first + len(order)
-
-    def _permutation(self, epoch: int) -> Tensor:
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
-        return torch.randperm(len(self.corpus), generator=generator)
 
 
 class LdaTask:

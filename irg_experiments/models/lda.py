@@ -1,8 +1,7 @@
 """Latent Dirichlet allocation with an amortised Dirichlet posterior (Blei et al. 2003; Srivastava & Sutton 2017)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -11,22 +10,7 @@ from torch.nn.functional import relu, softplus
 from irg_experiments.data.bag_of_words import BagOfWords
 from irg_experiments.implicit.distributions.dirichlet import Dirichlet, kl_dirichlet_dirichlet
 from irg_experiments.models.bag_of_words import count_matmul, mixture_log_likelihood
-
-Expectation = Callable[[Callable[[Tensor], Tensor], Dirichlet, int], Tensor]
-
-
-class ElboTerms(NamedTuple):
-    """The evidence lower bound of each document, log_likelihood − kl, in nats: two tensors of shape (B,)."""
-
-    log_likelihood: Tensor
-    kl: Tensor
-
-
-def _glorot_linear(fan_in: int, fan_out: int) -> nn.Linear:
-    layer = nn.Linear(fan_in, fan_out)
-    nn.init.xavier_normal_(layer.weight)
-    nn.init.zeros_(layer.bias)
-    return layer
+from irg_experiments.models.common import ElboTerms, Expectation, glorot_linear
 
 
 class LDA(nn.Module):
@@ -54,7 +38,7 @@ class LDA(nn.Module):
         self.word_weight = nn.Parameter(nn.init.xavier_normal_(torch.empty(num_words, hidden[0])))
         self.word_bias = nn.Parameter(torch.zeros(hidden[0]))
         widths = (*hidden, num_topics)
-        self.layers = nn.ModuleList(_glorot_linear(fan_in, fan_out) for fan_in, fan_out in pairwise(widths))
+        self.layers = nn.ModuleList(glorot_linear(fan_in, fan_out) for fan_in, fan_out in pairwise(widths))
         self.topic_logits = nn.Parameter(nn.init.xavier_normal_(torch.empty(num_words, num_topics)))
         self.prior_logits = nn.Parameter(torch.full((num_topics,), prior_initial).expm1().log())
 

@@ -1,35 +1,23 @@
 """The variational auto-encoder with any latent space (Kingma & Welling 2013; Rezende et al. 2014)."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 from torch.nn.functional import softplus
 
+from irg_experiments.models.common import ElboTerms, Expectation, glorot_linear
 from irg_experiments.models.latents import Latent
-
-Expectation = Callable[[Callable[[Tensor], Tensor], Distribution, int], Tensor]
-
-
-class ElboTerms(NamedTuple):
-    """The evidence lower bound of each image, log_likelihood − kl, in nats: two tensors of shape (B,)."""
-
-    log_likelihood: Tensor
-    kl: Tensor
 
 
 def _perceptron(widths: Sequence[int]) -> nn.Sequential:
-    """Linear layers with ReLUs between them; Glorot-normal weights, biases of zero."""
+    """Linear layers with ReLUs between them."""
     layers: list[nn.Module] = []
     for fan_in, fan_out in pairwise(widths):
-        layer = nn.Linear(fan_in, fan_out)
-        nn.init.xavier_normal_(layer.weight)
-        nn.init.zeros_(layer.bias)
-        layers += [layer, nn.ReLU()]
+        layers += [glorot_linear(fan_in, fan_out), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
 
 

@@ -3,28 +3,13 @@
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from irg_experiments.results.paper import Figure
+from omegaconf import OmegaConf
+
+from irg_experiments.config import config_directory
+from irg_experiments.results.paper import PAPER_NLL, Figure
 from irg_experiments.results.tables import Record, spread, without_seed
-
-_DIMS = (2, 5, 10, 20, 40)
-
-
-def _row(*pairs: tuple[float, float | None]) -> dict[int, Figure]:
-    return {dim: Figure(mean, spread or 0.0) for dim, (mean, spread) in zip(_DIMS, pairs, strict=True)}
-
-
-# test NLL on MNIST of Figurnov et al. (2018): latent -> {D: figure}. From memory, and not checked against the paper
-PAPER_NLL: dict[str, dict[int, Figure]] = {
-    "normal": _row((131.1, 0.6), (107.9, 0.4), (92.5, 0.2), (88.1, 0.2), (88.1, 0.0)),
-    "gamma": _row((132.4, 0.3), (108.0, 0.3), (94.0, 0.3), (90.3, 0.2), (90.6, 0.2)),
-    "gamma_10": _row((135.0, 0.2), (107.0, 0.2), (92.3, 0.2), (88.3, 0.2), (88.3, 0.1)),
-    "beta": _row((128.3, 0.2), (107.4, 0.2), (94.1, 0.1), (88.9, 0.1), (88.6, 0.1)),
-    "beta_10": _row((131.1, 0.4), (106.7, 0.1), (92.1, 0.2), (87.8, 0.1), (87.7, 0.1)),
-    "von_mises": _row((127.6, 0.4), (107.5, 0.4), (94.4, 0.5), (90.9, 0.1), (91.5, 0.4)),
-    "von_mises_10": _row((130.7, 0.8), (107.5, 0.5), (92.3, 0.2), (87.8, 0.2), (87.9, 0.3)),
-    "von_mises_fisher": _row((132.5, 0.7), (108.4, 0.1), (93.2, None), (89.0, 0.3), (90.9, 0.3)),
-}
 
 NLL_HEADER = [
     "latent",
@@ -44,11 +29,22 @@ NLL_HEADER = [
 
 
 def paper_nll(record: Record) -> Figure | None:
-    """The paper's figure for the record's latent space, dimension and data set, where its method is the paper's."""
+    """The paper's figure for the record's latent space, dimension and data set, where method and options are the paper's."""
     latent = record["config"]["latent"]
-    if record["data"] != "mnist" or record["method"] not in ("implicit", "explicit"):
+    if record["data"] != "mnist" or record["method"] not in ("implicit", "explicit") or not _is_as_configured(latent):
         return None
     return PAPER_NLL.get(latent["name"], {}).get(latent["dim"])
+
+
+def _is_as_configured(latent: dict[str, Any]) -> bool:
+    """Whether the latent space is, but for its dimension, the one that configs/latent describes under its name."""
+    path = config_directory() / "latent" / f"{latent['name']}.yaml"
+    return path.exists() and _model_options(latent) == _model_options(dict(OmegaConf.load(path)))
+
+
+def _model_options(latent: dict[str, Any]) -> dict[str, Any]:
+    # what is watched during training changes no model
+    return {name: value for name, value in latent.items() if name not in ("dim", "compare")}
 
 
 def nll_rows(records: Iterable[Record]) -> list[list[str]]:
@@ -80,7 +76,7 @@ def _nll_row(records: Sequence[Record]) -> list[str]:
         first["method"],
         first["data"],
         spread(over_seeds("test_nll")),
-        "–" if paper is None else str(paper) if paper.spread else f"{paper.mean:g}",
+        "–" if paper is None else str(paper),
         spread(over_seeds("test_negative_elbo")),
         spread(over_seeds("test_kl")),
         f"{statistics.fmean(over_seeds('test_active_units')):g}",

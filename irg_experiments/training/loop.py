@@ -93,7 +93,8 @@ def train(task: Task, schedule: Schedule, seed: int, directory: Path, device: to
 
     A run that was killed and started again ends with the very same metrics as one that was not: parameters, optimiser and
     random state come from the checkpoint, the data order follows from seed and step, and evaluation draws from a random
-    stream of its own.
+    stream of its own. Exactly so with compile=off: where formulas are compiled on demand, a process that resumes may change
+    from eager to machine code at another step, and the metrics agree to rounding.
 
     Raises:
         DivergedError: the loss became NaN or infinite; the last good checkpoint stays.

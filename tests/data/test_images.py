@@ -124,17 +124,20 @@ def test_packed_files_are_read_where_their_checksum_is_right(small_mnist: Path, 
 
 
 def test_static_mnist_is_packed_checked_and_refused_when_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    lines = ["1 " + " ".join(["0"] * 782) + " 1", " ".join(["0", "1"] * 392)]
+    text = "\n".join(["1 " + " ".join(["0"] * 782) + " 1", " ".join(["0", "1"] * 392)])
     monkeypatch.setattr(binarized_mnist, "ORIGIN", (tmp_path / "origin").as_uri() + "_{}.amat")
     with pytest.raises(UserError, match="data=digits"):
         binarized_mnist.load(tmp_path)
-    packed = binarized_mnist.pack("\n".join(lines).encode())
-    for name in binarized_mnist.PACKED:
-        (tmp_path / f"origin_{name}.amat").write_text("\n".join(lines))
-    with pytest.raises(UserError, match="delivers something else"):
+    (tmp_path / "origin_train.amat").write_text(text)
+    with pytest.raises(UserError, match=r"SHA-256 \w+ instead of"):
         binarized_mnist.load(tmp_path)
-    digest = hashlib.sha256(packed.tobytes()).hexdigest()
+    digest = hashlib.sha256(binarized_mnist.pack(text.encode())).hexdigest()
     monkeypatch.setattr(binarized_mnist, "PACKED", dict.fromkeys(binarized_mnist.PACKED, digest))
+    with pytest.raises(UserError, match=r"origin_valid\.amat"):
+        binarized_mnist.load(tmp_path)
+    (tmp_path / "origin_train.amat").unlink()  # it has been downloaded, and is kept
+    for name in ("valid", "test"):
+        (tmp_path / f"origin_{name}.amat").write_text(text)
     pixels = binarized_mnist.load(tmp_path).train.pixels
     assert pixels.unique().tolist() == [0, 255]
     assert pixels[0].nonzero().squeeze().tolist() == [0, 783]

@@ -15,6 +15,7 @@ from irg_experiments.experiments.vae import able, unit_square
 from irg_experiments.experiments.vae_scores import active_units, knn_accuracy, negative_log_likelihood
 from irg_experiments.models.latents import make_latent
 from irg_experiments.models.vae import VAE
+from irg_experiments.training.metrics_log import read_metrics
 
 Compose = Callable[..., DictConfig]
 SMOKE = ("experiment=vae", "data=digits", "budget=smoke", "compile=off", "threads=1")
@@ -108,11 +109,15 @@ def test_the_best_state_is_scored_and_a_repetition_agrees(compose: Compose, tmp_
     overrides = [
         "training.patience=1",
         "training.evaluate_every=5",
-        "training.kl_warmup_steps=0",
+        "training.kl_warmup_steps=10",
         "training.learning_rate=0.05",
     ]
-    first = record_of(run(compose, tmp_path / "a", *overrides))["metrics"]
-    assert first["best_step"] <= first["last_step"]
+    directory = run(compose, tmp_path / "a", *overrides)
+    first = record_of(directory)["metrics"]
+    name = "validation_negative_elbo"
+    rows = [row for row in read_metrics(directory / "metrics.jsonl") if name in row]
+    assert 10 < first["best_step"] < first["last_step"]
+    assert first[name] == min(row[name] for row in rows if row["step"] > 10)
     assert record_of(run(compose, tmp_path / "b", *overrides))["metrics"] == first
 
 

@@ -6,11 +6,16 @@ import pytest
 import scipy.stats
 import torch
 from omegaconf import OmegaConf
+from torch import Tensor
 
 from irg_experiments.config import choices, config_directory
+from irg_experiments.data.images import binarize
 from irg_experiments.errors import UserError
+from irg_experiments.estimators import ESTIMATORS
 from irg_experiments.models.latents import Latent, make_latent
+from irg_experiments.models.latents.concrete import ExpConcrete
 from irg_experiments.models.vae import VAE
+from irg_experiments.training.compilation import loss_and_grad
 
 NAMES = choices("latent")
 
@@ -45,18 +50,33 @@ def test_shapes(name: str, dim: int):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_divergence_is_the_mean_log_ratio(name: str):
-    """Against 100,000 samples of each of eight posteriors, |z| < 5; in float64, as float32 rounds samples near 1."""
+    """Against 100,000 samples of each of eight posteriors, |z| < 5; in float64, as float32 rounds samples near 1.
+
+    Where it is sampled, the densities must be those of the samples: the mean of p/q is 1 for a posterior p near q.
+    """
     latent = latent_of(name, 3).double()
-    q = latent.posterior(outputs_of(latent, 8).double())
+    outputs = outputs_of(latent, 8).double()
+    q = latent.posterior(outputs)
     kl = latent.kl(q)
+    z = q.sample((100_000,))
     if kl is None:
         assert name in ("student_t", "mixture", "concrete")
-        return
-    z = q.sample((100_000,))
-    ratio = q.log_prob(z) - latent.prior.log_prob(z)
-    error = (ratio.mean(0) - kl) / (ratio.std(0) / len(ratio) ** 0.5)
-    assert kl.shape == (8,)
+        near = latent.posterior(outputs + 0.1 * torch.randn_like(outputs))
+        expected, value = torch.ones(8).double(), (near.log_prob(z) - q.log_prob(z)).exp()
+    else:
+        expected, value = kl, q.log_prob(z) - latent.prior.log_prob(z)
+    error = (value.mean(0) - expected) / (value.std(0) / len(value) ** 0.5)
+    assert expected.shape == (8,)
     assert error.abs().max() < 5
+
+
+def test_concrete_densities_compare_across_temperatures():
+    """As posterior and prior do: the mean of p/q over 100,000 samples of each of eight q is 1, |z| < 5."""
+    logits = torch.randn(8, 10).double()
+    q, p = (ExpConcrete(logits.new_tensor(temperature), logits=logits) for temperature in (0.67, 0.6))
+    z = q.sample((100_000,))
+    ratio = (p.log_prob(z) - q.log_prob(z)).exp()
+    assert ((ratio.mean(0) - 1) / (ratio.std(0) / len(ratio) ** 0.5)).abs().max() < 5
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -99,6 +119,28 @@ def test_the_gradient_reaches_every_parameter(name: str):
     gradients = torch.autograd.grad(bound.sum(), list(vae.parameters()))
     assert all(gradient.isfinite().all() for gradient in gradients)
     assert gradients[0].abs().sum() > 0
+
+
+@pytest.mark.compiler
+@pytest.mark.parametrize("name", ["normal", "gamma", "von_mises", "mixture"])  # the sphere would take 20 s more
+def test_a_compiled_training_step_equals_the_eager_one(name: str):
+    """The same draws of pixels and codes, and so loss and gradients to float32's rounding."""
+    vae = VAE(16, latent_of(name, 2), hidden=())
+    parameters, estimator = list(vae.parameters()), ESTIMATORS["implicit"]()
+    pixels = torch.randint(256, (32, 16), dtype=torch.uint8)
+
+    def loss(pixels: Tensor, kl_weight: Tensor) -> Tensor:
+        return -vae.bound(binarize(pixels), kl_weight, estimator.expectation).mean()
+
+    results = []
+    for mode in ("off", "on"):
+        function = loss_and_grad(loss, parameters, mode, torch.device("cpu"))
+        torch.manual_seed(1)
+        results.append(function(pixels, torch.tensor(0.5)))
+    (eager, expected), (compiled, gradients) = results
+    torch.testing.assert_close(compiled, eager, rtol=1e-5, atol=0)
+    for gradient, reference in zip(gradients, expected, strict=True):
+        assert (gradient - reference).norm() <= 1e-5 * reference.norm()
 
 
 @pytest.mark.parametrize("name", NAMES)
