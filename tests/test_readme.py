@@ -2,6 +2,7 @@
 
 import json
 import re
+import statistics
 import textwrap
 import types
 from pathlib import Path
@@ -41,3 +42,12 @@ def test_the_example_of_a_distribution_works():
     implicit = types.SimpleNamespace(Rayleigh=names["Rayleigh"])
     made = eval("{" + textwrap.dedent(row) + "}", {**vars(registry), "implicit": implicit})["Rayleigh"]
     assert made.grid_distribution().batch_shape == (3,)
+
+
+def test_the_gradient_variances_are_those_of_the_evaluations():
+    for dim, stated in ((10, "6.8"), (2, "1.0")):
+        (path,) = (ROOT / "outputs" / "reference" / "vae").glob(f"mnist-von_mises-{dim}-implicit-*/evaluations.jsonl")
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        ratios = [row["gradient_variance_rsvi"] / row["gradient_variance_implicit"] for row in rows]
+        assert f"{statistics.geometric_mean(ratios):.1f}" == stated
+        assert re.search(rf"\b{stated} times", README.read_text())
