@@ -69,7 +69,7 @@ def _pack_text(root: Path) -> dict[str, Packed]:
     path = root / PATH
     partial = path.with_suffix(".partial")
     with partial.open("wb") as file:
-        np.savez(file, **splits)  # type: ignore[arg-type]
+        np.savez(file, train=splits["train"], valid=splits["valid"], test=splits["test"])
     os.replace(partial, path)
     return splits
 

@@ -1,11 +1,11 @@
-"""Prints _beta_coefficients.py, the constants of beta.py: Gauss–Legendre rules on [0, 1], and the series DLMF 5.11.1 and 5.11.2.
+"""The constants of beta.py: Gauss–Legendre rules on [0, 1], and the series DLMF 5.11.1 and 5.11.2.
 
-Usage: python -m tests.fits.beta > irg_experiments/implicit/special/_beta_coefficients.py
+Usage: python -m tests.fits.beta, which rewrites irg_experiments/implicit/special/_beta_coefficients.py
 """
 
 import mpmath as mp
 
-from tests.fits.polynomials import numbers
+from tests.fits.polynomials import numbers, write_tables
 
 # the cut leaves out a part e^−cut of the integrals, and the number of nodes matches it
 SETTINGS = {
@@ -36,37 +36,22 @@ def block(name, nodes, **scalars):
     return "\n".join([*lines, ")"])
 
 
-HEAD = '''"""Constants of ``beta.py``, whose docstring defines them; made by ``python -m tests.fits.beta``."""
-
-from typing import NamedTuple
-
-import torch
-
-
-class BetaRule(NamedTuple):
-    """The constants of one precision."""
-
-    steps: int  # of the recurrence
-    terms: int  # of the asymptotic series
-    cut: float  # Φ at the end of the integrals
-    rounds: int  # of Newton's method for the end
-    nodes: tuple[float, ...]  # of the Gauss–Legendre rule on [0, 1]
-    weights: tuple[float, ...]
-
-
-# fmt: off
-# ln x − 1/(2x) − ψ(x), by power of x⁻² from the first (DLMF 5.11.2)
-'''
+def series(name, comment, terms):
+    return "\n".join([f"# {comment}", f"{name} = (", *numbers(terms, 4), ")"])
 
 
 def main():
     digamma = [mp.bernoulli(2 * k) / (2 * k) for k in range(1, 9)]
     stirling = [mp.bernoulli(2 * k) / (2 * k * (2 * k - 1)) for k in range(1, 9)]
-    text = HEAD + "\n".join(["DIGAMMA_TERMS = (", *numbers(digamma, 4), ")\n\n"])
-    text += "# the remainder of Stirling's formula for ln Γ(x), times x, by power of x⁻² (DLMF 5.11.1)\n"
-    text += "\n".join(["STIRLING_TERMS = (", *numbers(stirling, 4), ")\n\n"])
-    text += "\n\n".join(block(name, **setting) for name, setting in SETTINGS.items())
-    print(text + "\n# fmt: on\n\nBETA_RULES = {torch.float32: _FLOAT32, torch.float64: _FLOAT64}")
+    blocks = [
+        series("DIGAMMA_TERMS", "ln x − 1/(2x) − ψ(x), by power of x⁻² from the first (DLMF 5.11.2)", digamma),
+        series(
+            "STIRLING_TERMS",
+            "the remainder of Stirling's formula for ln Γ(x), times x, by power of x⁻² (DLMF 5.11.1)",
+            stirling,
+        ),
+    ]
+    write_tables("beta", blocks + [block(name, **setting) for name, setting in SETTINGS.items()])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Fits the polynomials of irg_experiments/implicit/special/gamma.py; prints _gamma_coefficients.py.
+"""Fits the polynomials of irg_experiments/implicit/special/gamma.py.
 
 The main one, in the notation of the module docstring of gamma.py, is
 
@@ -12,7 +12,7 @@ error that R causes in the final derivative.
 
 The second, psi(s) - ln(s + C) in powers of v, is interpolated at Chebyshev nodes.
 
-Usage: OMP_NUM_THREADS=1 python -m tests.fits.gamma > irg_experiments/implicit/special/_gamma_coefficients.py
+Usage: OMP_NUM_THREADS=1 python -m tests.fits.gamma, which rewrites irg_experiments/implicit/special/_gamma_coefficients.py
 """
 
 import math
@@ -22,7 +22,18 @@ import mpmath as mp
 import numpy as np
 from scipy.special import gammainccinv, gammaincinv
 
-from tests.fits.polynomials import DIGITS, extended, interpolate, minimax, monomials, nodes, numbers, table, triangle
+from tests.fits.polynomials import (
+    DIGITS,
+    extended,
+    interpolate,
+    minimax,
+    monomials,
+    nodes,
+    numbers,
+    table,
+    triangle,
+    write_tables,
+)
 
 # Steps of recurrence, boundary z = edge + slope a, constants C and B, number of
 # powers of v in psi, weight of the points beyond the draws, and the number of
@@ -163,32 +174,8 @@ def block(name, setting):
     return "\n".join([*lines, "    r=(", *table(coefficients, 8, DIGITS[name]), "    ),", ")"])
 
 
-HEAD = '''"""Coefficients of the fits in ``gamma.py``, whose docstring defines them; made by ``python -m tests.fits.gamma``."""
-
-from typing import NamedTuple
-
-import torch
-
-
-class GammaFit(NamedTuple):
-    """The constants of one precision."""
-
-    steps: int  # of the recurrence, left of the boundary
-    edge: float  # the boundary: z = edge + slope · a
-    slope: float
-    c: float  # C in u = z / (s + C)
-    b: float  # B in v = 1 / (s + B)
-    psi: tuple[float, ...]  # ψ(s) − ln(s + C), by power of v
-    r: tuple[tuple[float, ...], ...]  # R, by power of x and then by power of v
-
-
-# fmt: off
-'''
-FOOT = "# fmt: on\n\nGAMMA_FITS = {torch.float32: _FLOAT32, torch.float64: _FLOAT64}"
-
-
 def main():
-    print(HEAD + "\n\n".join(block(name, setting) for name, setting in SETTINGS.items()) + "\n" + FOOT)
+    write_tables("gamma", (block(name, setting) for name, setting in SETTINGS.items()))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Fits the polynomials of gammainc.py; prints _gammainc_coefficients.py.
+"""Fits the polynomials of gammainc.py.
 
 The main one, in the notation of the module docstring of gammainc.py, is
 
@@ -21,7 +21,7 @@ The others are interpolated at Chebyshev nodes: Stirling's correction
 
 in powers of 1/(a + B), and (atanh(r)/r - 1)/r^2 in powers of r^2.
 
-Usage: OMP_NUM_THREADS=1 python -m tests.fits.gammainc > irg_experiments/implicit/special/_gammainc_coefficients.py
+Usage: OMP_NUM_THREADS=1 python -m tests.fits.gammainc, which rewrites irg_experiments/implicit/special/_gammainc_coefficients.py
 """
 
 import sys
@@ -30,7 +30,7 @@ import mpmath as mp
 import numpy as np
 from scipy.special import gammainc, gammaincc, gammainccinv, gammaincinv
 
-from tests.fits.polynomials import DIGITS, interpolate, minimax, monomials, nodes, numbers, table, triangle
+from tests.fits.polynomials import DIGITS, interpolate, minimax, monomials, nodes, numbers, table, triangle, write_tables
 
 # Steps of recurrence (even), boundary x = max(a, edge), constants C and b of p = b / (b + t),
 # share: the value of F below which the relative error counts, rows: the number of
@@ -183,36 +183,8 @@ def block(name, setting):
     return "\n".join([*lines, "    g=(", *table(coefficients, 8, DIGITS[name]), "    ),", ")"])
 
 
-HEAD = '''"""Coefficients of the fits in ``gammainc.py``, whose docstring defines them; see ``tests/fits``."""
-
-from typing import NamedTuple
-
-import torch
-
-
-class GammaincFit(NamedTuple):
-    """The constants of one precision."""
-
-    steps: int  # of the recurrence, left of the boundary
-    edge: float  # the boundary: x = max(a, edge)
-    c: float  # C in e = ±1 / √(s + C)
-    scale: float  # b in p = 1 / (1 + t / b)
-    large: float  # the smallest shape of Stirling's formula
-    b: float  # B in v = 1 / (a + B)
-    near: float  # the largest |r| of the series of the logarithm
-    centre: float  # subtracted from e
-    stirling: tuple[float, ...]  # μ(a), by power of v
-    log: tuple[float, ...]  # (atanh(r)/r − 1)/r², by power of r²
-    g: tuple[tuple[float, ...], ...]  # G, by power of q and then by power of e − centre
-
-
-# fmt: off
-'''
-FOOT = "# fmt: on\n\nGAMMAINC_FITS = {torch.float32: _FLOAT32, torch.float64: _FLOAT64}"
-
-
 def main():
-    print(HEAD + "\n\n".join(block(name, setting) for name, setting in SETTINGS.items()) + "\n" + FOOT)
+    write_tables("gammainc", (block(name, setting) for name, setting in SETTINGS.items()))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 """What the fits share: weighted minimax polynomials in two variables, and their coefficients as source text."""
 
 import math
+from pathlib import Path
 
 import mpmath as mp
 import numpy as np
 from numpy.polynomial import chebyshev
 
+COEFFICIENTS = Path(__file__).parents[2] / "irg_experiments" / "implicit" / "special"
 DIGITS = {"float32": 9, "float64": 17}
 WIDTH = 128
 
@@ -109,3 +111,11 @@ def table(rows, indent, digits):
     for row in rows:
         lines += [" " * indent + "(", *numbers(row, indent + 4, digits), " " * indent + "),"]
     return lines
+
+
+def write_tables(name, blocks):
+    """Puts the blocks between the marks of the file of coefficients; what stands around them is written there by hand."""
+    path = COEFFICIENTS / f"_{name}_coefficients.py"
+    before, rest = path.read_text().split("# fmt: off\n")
+    after = rest.split("# fmt: on\n")[1]
+    path.write_text(f"{before}# fmt: off\n" + "\n\n".join(blocks) + f"\n# fmt: on\n{after}")

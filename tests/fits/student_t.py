@@ -1,4 +1,4 @@
-"""Fits the polynomials of student_t.py; prints _student_t_coefficients.py.
+"""Fits the polynomials of student_t.py.
 
 In the notation of the module docstring of student_t.py they are
 
@@ -10,7 +10,7 @@ R is fitted by weighted least squares in a Chebyshev product basis, re-weighted 
 double precision with the residual refined in extended precision. The weights make the residual the relative error that
 R causes in the final derivative. P and λ are interpolated at Chebyshev nodes.
 
-Usage: OMP_NUM_THREADS=1 python -m tests.fits.student_t > irg_experiments/implicit/special/_student_t_coefficients.py
+Usage: OMP_NUM_THREADS=1 python -m tests.fits.student_t, which rewrites irg_experiments/implicit/special/_student_t_coefficients.py
 """
 
 import math
@@ -20,7 +20,18 @@ import mpmath as mp
 import numpy as np
 from scipy.stats import t as student
 
-from tests.fits.polynomials import DIGITS, extended, interpolate, minimax, monomials, nodes, numbers, table, triangle
+from tests.fits.polynomials import (
+    DIGITS,
+    extended,
+    interpolate,
+    minimax,
+    monomials,
+    nodes,
+    numbers,
+    table,
+    triangle,
+    write_tables,
+)
 
 # rows: the number of powers of x that go with each power of v
 SETTINGS = {
@@ -143,29 +154,8 @@ def block(name, steps, b, log_terms, kappa_terms, rows):
     return "\n".join([*lines, "    r=(", *table(coefficients, 8, DIGITS[name]), "    ),", ")"])
 
 
-HEAD = '''"""Coefficients of ``student_t.py``, whose docstring defines them; made by ``python -m tests.fits.student_t``."""
-
-from typing import NamedTuple
-
-import torch
-
-
-class StudentTFit(NamedTuple):
-    """The constants of one precision."""
-
-    steps: int  # of the recurrence, for df < 2 · steps
-    b: float  # B in v = 1 / (N + B)
-    log: tuple[float, ...]  # (atanh(r)/r − 1)/r², by power of r²
-    kappa: tuple[float, ...]  # κ(N − 1) − 1/(2N), by power of v
-    r: tuple[tuple[float, ...], ...]  # R, by power of x and then by power of v
-
-
-# fmt: off'''
-FOOT = "# fmt: on\n\nSTUDENT_T_FITS = {torch.float32: _FLOAT32, torch.float64: _FLOAT64}"
-
-
 def main():
-    print(HEAD + "\n" + "\n\n".join(block(name, **setting) for name, setting in SETTINGS.items()) + "\n" + FOOT)
+    write_tables("student_t", (block(name, **setting) for name, setting in SETTINGS.items()))
 
 
 if __name__ == "__main__":

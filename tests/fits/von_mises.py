@@ -1,10 +1,10 @@
-"""Fits the polynomials of von_mises.py, whose docstring defines them; prints _von_mises_coefficients.py.
+"""Fits the polynomials of von_mises.py, whose docstring defines them.
 
 The data are computed with mpmath (tests/truth/von_mises.py). Each fit is by weighted least squares in a Chebyshev product basis of
 bounded total degree, re-weighted towards the minimax fit, and solved in double precision with the residual refined in extended
 precision. The weights make the residual the relative error of the derivative, or the absolute error of the distribution function.
 
-Usage: python -m tests.fits.von_mises > irg_experiments/implicit/special/_von_mises_coefficients.py
+Usage: python -m tests.fits.von_mises, which rewrites irg_experiments/implicit/special/_von_mises_coefficients.py
 """
 
 import sys
@@ -12,7 +12,7 @@ import sys
 import mpmath as mp
 import numpy as np
 
-from tests.fits.polynomials import DIGITS, extended, minimax, monomials, numbers, table
+from tests.fits.polynomials import DIGITS, extended, minimax, monomials, numbers, table, write_tables
 from tests.truth.von_mises import derivative_over_sine, scaled_i0, tail_ratio
 
 # edge, shift, zeros: boundary, constant B and number of zeros of I0 of the derivative; far: weight of its near region beyond the
@@ -131,34 +131,8 @@ def block(name, setting):
     return "\n".join([*lines, ")"])
 
 
-HEADER = '''"""Coefficients of the fits in ``von_mises.py``, whose docstring defines them; made by ``python -m tests.fits.von_mises``."""
-
-from typing import NamedTuple
-
-import torch
-
-
-class VonMisesFit(NamedTuple):
-    """The constants of one precision."""
-
-    edge: float  # boundary of the derivative's regions: κ cos²(z/2)
-    shift: float  # B in the near region
-    split: float  # boundary of the distribution function's regions: κ
-    harmonics: int  # of its Fourier series
-    turn: tuple[float, ...]  # 2π in three parts, the first two short
-    zeros: tuple[float, ...]  # the squares j² in M
-    outer: tuple[tuple[float, ...], ...]  # R, by power of x and then by power of y
-    near: tuple[tuple[float, ...], ...]  # N, likewise
-    tail: tuple[tuple[float, ...], ...]  # P, likewise
-
-
-# fmt: off
-'''
-
-
 def main():
-    blocks = "\n\n".join(block(name, setting) for name, setting in SETTINGS.items())
-    print(HEADER + blocks + "\n# fmt: on\n\nVON_MISES_FITS = {torch.float32: _FLOAT32, torch.float64: _FLOAT64}")
+    write_tables("von_mises", (block(name, setting) for name, setting in SETTINGS.items()))
 
 
 if __name__ == "__main__":

@@ -123,14 +123,24 @@ def test_derivatives_of_the_distribution_function_and_the_quantile():
     loc, scale, low, high = scalar(0.3), scalar(1.2), scalar(-0.5), scalar(2.0)
     value = torch.tensor([-0.4, 0.2, 1.9], dtype=torch.float64, requires_grad=True)
     for method in ("cdf", "survival_function", "log_prob"):
-        function = lambda *p, method=method: getattr(Truncated(Normal(*p[:2]), *p[2:4]), method)(p[4])  # noqa: E731
+
+        def function(loc, scale, low, high, value, method=method):
+            return getattr(Truncated(Normal(loc, scale), low, high), method)(value)
+
         assert torch.autograd.gradcheck(function, (loc, scale, low, high, value), check_forward_ad=True)
         assert torch.autograd.gradgradcheck(function, (loc, scale, low, high, value))
     probability = torch.tensor([0.01, 0.5, 0.9], dtype=torch.float64, requires_grad=True)
     for shift in (0.0, 2.0):  # below and above the median
-        function = lambda *p, shift=shift: Truncated(Normal(*p[:2]), p[2] + shift, p[3] + shift).icdf(p[4])  # noqa: E731
-        assert torch.autograd.gradcheck(function, (loc, scale, low, high, probability))
-    moments = lambda *p: torch.stack([Truncated(Normal(*p[:2]), *p[2:]).mean, Truncated(Normal(*p[:2]), *p[2:]).variance])  # noqa: E731
+
+        def quantile(loc, scale, low, high, probability, shift=shift):
+            return Truncated(Normal(loc, scale), low + shift, high + shift).icdf(probability)
+
+        assert torch.autograd.gradcheck(quantile, (loc, scale, low, high, probability))
+
+    def moments(loc, scale, low, high):
+        q = Truncated(Normal(loc, scale), low, high)
+        return q.mean, q.variance
+
     assert torch.autograd.gradcheck(moments, (loc, scale, low, high))
 
 
