@@ -111,6 +111,15 @@ def test_the_variance_of_the_prior(name: str):
     torch.testing.assert_close(code.var(0).sum(), expected, rtol=0.05, atol=0)
 
 
+@pytest.mark.parametrize("name", ["normal", "gamma", "gamma_10", "beta", "beta_10", "dirichlet"])
+def test_the_decoder_gets_codes_in_units_of_the_prior(name: str):
+    """Mean 0 and variance 1 of each number, from 100,000 samples."""
+    latent = latent_of(name, 3)
+    code = latent.code(latent.prior.sample((100_000,)))
+    torch.testing.assert_close(code.mean(0), torch.zeros(latent.code_size), rtol=0, atol=0.02)
+    torch.testing.assert_close(code.var(0), torch.ones(latent.code_size), rtol=0.08, atol=0)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_gradient_reaches_every_parameter(name: str):
     vae = VAE(16, latent_of(name, 2), hidden=(8, 8))

@@ -41,11 +41,11 @@ class DirichletLatent(Latent):
 
     def units(self, q: Posterior) -> Tensor:
         """The simplex is one unit: its parts depend on each other."""
-        return q.mean.unsqueeze(-2)
+        return self.code(q.mean).unsqueeze(-2)
 
     def prior_variance(self) -> Tensor:
         """Of all parts together."""
-        return self.prior.variance.sum()
+        return torch.tensor(float(self.code_size))
 
     def quantile(self, u: Tensor) -> Tensor:
         """By breaking the stick: the first part is Beta(α, 2α), the second's share of what remains Beta(α, α)."""

@@ -38,6 +38,10 @@ class StudentTLatent(Latent):
         zero = torch.zeros_like(self.df)
         return factorised(StudentT(self.df, zero, zero + 1, validate_args=False))
 
+    def code(self, z: Tensor) -> Tensor:
+        """The sample itself, as a prior of two degrees of freedom or fewer has no variance."""
+        return z
+
     def mean(self, q: Posterior) -> Tensor:
         """The median, which exists for every df."""
         return q.base_dist.loc
@@ -45,3 +49,8 @@ class StudentTLatent(Latent):
     def units(self, q: Posterior) -> Tensor:
         """The median, which exists for every df."""
         return q.base_dist.loc.unsqueeze(-1)
+
+    def prior_variance(self) -> Tensor:
+        """See ``Latent``."""
+        variance: Tensor = self.prior_factor.variance
+        return variance

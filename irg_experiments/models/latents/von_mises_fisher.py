@@ -45,6 +45,10 @@ class VonMisesFisherLatent(Latent):
         """See ``Latent``."""
         return kl_von_mises_fisher_hyperspherical_uniform(q, self.prior)
 
+    def code(self, z: Tensor) -> Tensor:
+        """The point of the sphere itself."""
+        return z
+
     def mean(self, q: Posterior) -> Tensor:
         """The mean direction."""
         return q.loc
