@@ -11,6 +11,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, ScalarFormatter
 from numpy.typing import NDArray
 
@@ -93,11 +94,12 @@ def variance_sweeps(path: Path, panels: dict[str, Panel]) -> Path:
 
 def by_shape(path: Path, panels: dict[str, dict[str, dict[float, float]]], quantity: str) -> Path:
     """A quantity of each method against the first parameter, both logarithmic, a panel for each distribution."""
-    figure, row = plt.subplots(1, len(panels), figsize=(4.5 * len(panels), 4), squeeze=False)
+    figure, row = plt.subplots(1, len(panels), figsize=(4.5 * len(panels), 4.3), squeeze=False, layout="constrained")
+    lines: dict[str, Line2D] = {}
     for axes, (name, curves) in zip(row[0], panels.items(), strict=True):
         for label, points in curves.items():
-            axes.plot(list(points), list(points.values()), marker=".", label=label)
+            colour = lines[label].get_color() if label in lines else f"C{len(lines)}"
+            (lines[label],) = axes.plot(list(points), list(points.values()), marker=".", color=colour)
         axes.set(title=name, xlabel="first parameter", ylabel=quantity, xscale="log", yscale="log")
-        axes.legend(fontsize="x-small")
-    figure.tight_layout()
+    figure.legend(list(lines.values()), list(lines), loc="outside lower center", ncols=len(lines))
     return save(figure, path)
