@@ -92,7 +92,7 @@ class LdaTask:
         self.optimizer.step([None if waits and parameter is prior else gradient for parameter, gradient in pairs])
         return loss
 
-    def evaluate(self) -> dict[str, float]:
+    def evaluate(self, step: int) -> dict[str, float]:
         """Perplexity, bound and divergence of the whole test set, from one sample of the topic weights a document."""
         parts = [
             (*self.model.elbo(batch, self.estimator.expectation), batch.lengths, self._share_near_zero(batch))

@@ -36,6 +36,7 @@ class VaeTask:
 
     def __init__(self, config: Any, data: ImageData, latent: Latent, estimator: Estimator, device: torch.device) -> None:
         self.training, self.estimator, self.device = config.training, estimator, device
+        self.seed = config.seed
         self.pixels = data.train.pixels.to(device)
         self.shuffle = Shuffle(len(data.train), self.training.batch_size, config.seed, device)
         self.validation = bits(data.validation.binarized().to(device))
@@ -62,9 +63,10 @@ class VaeTask:
         self.optimizer.step(gradients)
         return loss
 
-    def evaluate(self) -> dict[str, float]:
+    def evaluate(self, step: int) -> dict[str, float]:
         """The bound on the validation images, and the variance of the encoder's gradient where that is watched."""
         terms = {f"validation_{name}": value for name, value in bound_terms(self.model, self.validation).items()}
+        torch.manual_seed(self.seed * 1_000_003 + step)  # else the errors of the variances would be the same at every step
         return {**terms, **{f"{VARIANCE}{name}": self.gradient_variance(it) for name, it in self.compared.items()}}
 
     def gradient_variance(self, estimator: Estimator) -> float:

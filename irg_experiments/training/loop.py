@@ -29,8 +29,11 @@ class Task(Protocol):
         """One update, counted from 0; returns the detached loss. Its data must follow from ``step`` and the seed."""
         ...
 
-    def evaluate(self) -> dict[str, float]:
-        """Metrics of the current parameters, the most telling first; must not change them."""
+    def evaluate(self, step: int) -> dict[str, float]:
+        """Metrics of the current parameters, the most telling first, after ``step`` steps; must not change parameters.
+
+        The random state is the same at every evaluation.
+        """
         ...
 
     def state_dict(self) -> dict[str, Any]:
@@ -218,7 +221,7 @@ class _Run:
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices), torch.no_grad():
             torch.manual_seed(self.seed)  # the same draws each time, so that two evaluations differ by the parameters alone
-            return self.task.evaluate()
+            return self.task.evaluate(self.step)
 
     def _state(self) -> dict[str, Any]:
         random = {"cpu": torch.get_rng_state()}

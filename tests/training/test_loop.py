@@ -33,7 +33,7 @@ class NoisyRegression:
         self.optimizer.step()
         return loss.detach()
 
-    def evaluate(self) -> dict[str, float]:
+    def evaluate(self, step: int) -> dict[str, float]:
         return {"test_distance": (self.weight - torch.randn(4)).norm().item()}
 
     def state_dict(self) -> dict[str, Any]:
@@ -146,7 +146,7 @@ class Descent(NoisyRegression):
         self.done = step + 1
         return super().training_step(step)
 
-    def evaluate(self) -> dict[str, float]:
+    def evaluate(self, step: int) -> dict[str, float]:
         return {"validation_loss": abs(self.done - 30.0), "step": float(self.done)}
 
 
