@@ -56,6 +56,22 @@ def test_every_method_runs_where_it_can_and_says_where_it_cannot(compose: Compos
         assert "\n" not in str(error.value)
 
 
+def test_two_evaluations_of_the_same_weights_share_the_draws_of_the_bound_but_not_of_the_variances(
+    compose: Compose, tmp_path: Path
+):
+    settings = (
+        "training.learning_rate=1e-30",
+        "training.steps=20",
+        "training.evaluate_every=10",
+        "gradient_variance.repeats=3",
+    )
+    directory = run(compose, tmp_path, "latent=von_mises", *settings)
+    first, second = (row for row in read_metrics(directory / "metrics.jsonl") if "validation_negative_elbo" in row)
+    different = {name for name in first if first[name] != second[name]}
+    assert different >= {f"gradient_variance_{method}" for method in ("implicit", "rsvi", "score_function")}
+    assert not any(name.startswith("validation") for name in different)
+
+
 def test_methods_agree_on_the_mean_gradient():
     """Of the bound in the encoder's last bias: 4,000 repeats a method against implicit's, |z| < 5."""
     torch.manual_seed(1)
