@@ -12,6 +12,7 @@ from torch import Tensor
 
 from irg_experiments.data import ImageData, load_image_data
 from irg_experiments.data.images import Shuffle, binarize
+from irg_experiments.data.order import stream_seed
 from irg_experiments.errors import UserError
 from irg_experiments.estimators import ESTIMATORS, Estimator, MeasureValued, supports
 from irg_experiments.experiments.methods import make_estimator
@@ -66,7 +67,7 @@ class VaeTask:
     def evaluate(self, step: int) -> dict[str, float]:
         """The bound on the validation images, and the variance of the encoder's gradient where that is watched."""
         terms = {f"validation_{name}": value for name, value in bound_terms(self.model, self.validation).items()}
-        torch.manual_seed(self.seed * 1_000_003 + step)  # else the errors of the variances would be the same at every step
+        torch.manual_seed(stream_seed(self.seed, step))  # else the errors of the variances would be the same at every step
         return {**terms, **{f"{VARIANCE}{name}": self.gradient_variance(it) for name, it in self.compared.items()}}
 
     def gradient_variance(self, estimator: Estimator) -> float:

@@ -167,9 +167,10 @@ def test_extreme_encoders_give_finite_bounds_and_gradients(name: str):
 
 
 def test_bad_dimensions_and_families_are_refused():
-    for dim in (0, -1, 1.5):
+    dims: tuple[Any, ...] = (0, -1, 1.5)
+    for dim in dims:
         with pytest.raises(UserError, match="at least 1"):
-            make_latent("normal", dim)  # type: ignore[arg-type]
+            make_latent("normal", dim)
     with pytest.raises(UserError, match="Did you mean normal"):
         make_latent("normall", 2)
     with pytest.raises(UserError, match=r"model\.limits"):

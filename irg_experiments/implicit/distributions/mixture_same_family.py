@@ -101,7 +101,7 @@ class MixtureSameFamily(Reparameterizable, torch.distributions.MixtureSameFamily
         ndims = self._event_ndims
         logits = self.mixture_distribution.logits
         point = self._pad(value).expand(value.shape[: value.dim() - ndims] + logits.shape[-1:] + self.event_shape)
-        log_density, pullback = torch.func.vjp(factors.log_prob, point)  # type: ignore[misc]
+        log_density, pullback, *_ = torch.func.vjp(factors.log_prob, point)
         (score,) = pullback(torch.ones_like(log_density))
         log_density, score = log_density.flatten(-ndims), score.flatten(-ndims)
         log_weight = logits.unsqueeze(-1) + pad(log_density.cumsum(-1)[..., :-1], (1, 0))
