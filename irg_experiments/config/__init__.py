@@ -15,7 +15,7 @@ GROUPS = ("experiment", "method", "latent", "data", "budget")
 
 def config_directory() -> Path:
     """The folder of ``config.yaml``: inside the package when installed, beside it in a source tree."""
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     installed = package / "configs"
     return installed if installed.is_dir() else package.parent / "configs"
 

@@ -1,0 +1,51 @@
+"""Types of config values, each with the words of its error message. Constructors and config classes are annotated with them.
+
+A constructor's annotations are its config schema: ``irg_experiments.config.components`` checks the options of a ``_target_``
+against them, so that ranges are written once, where the value is used.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, Strict
+
+
+@dataclass(frozen=True)
+class Must:
+    """What a value must be, in words: completes "training.steps must be …"."""
+
+    words: str
+
+
+def _ascending(limits: tuple[float, float]) -> tuple[float, float]:
+    if not limits[0] < limits[1]:
+        raise ValueError("the smaller number comes first")
+    return limits
+
+
+# the largest count that a float holds exactly, and more than any machine has
+_MOST = 10**9
+
+Boolean = Annotated[bool, Strict(), Must("true or false")]
+Count = Annotated[int, Strict(), Field(ge=1, le=_MOST), Must("a whole number of at least 1")]
+Natural = Annotated[int, Strict(), Field(ge=0, le=_MOST), Must("a whole number of at least 0")]
+# torch.manual_seed takes 64 bits, NumPy's legacy generator 32
+Seed = Annotated[int, Strict(), Field(ge=0, lt=2**32), Must("a whole number from 0 to 4294967295")]
+Real = Annotated[float, Strict(), Field(allow_inf_nan=False), Must("a number")]
+Positive = Annotated[float, Strict(), Field(gt=0, lt=math.inf, allow_inf_nan=False), Must("a positive number")]
+NonNegative = Annotated[float, Strict(), Field(ge=0, lt=math.inf, allow_inf_nan=False), Must("a number of at least 0")]
+Fraction = Annotated[float, Strict(), Field(ge=0, lt=1, allow_inf_nan=False), Must("a number of at least 0 and below 1")]
+Widths = Annotated[list[Count], Field(min_length=1), Must("a list of whole numbers of at least 1, such as [300, 300]")]
+Limits = Annotated[
+    tuple[Positive, Positive],
+    AfterValidator(_ascending),
+    Must("two positive numbers, the smaller first, such as [1.0e-3, 1.0e3]"),
+]
+# part of a folder's name: no separators, no leading dot
+Name = Annotated[
+    str,
+    Strict(),
+    Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$", max_length=60),
+    Must("a name of at most 60 letters, digits, '_', '-', '+' and '.'"),
+]
