@@ -6,7 +6,7 @@ INSTALLED := .venv/.installed
 
 .PHONY: help
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(INSTALLED): pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -25,6 +25,10 @@ run: $(INSTALLED)  ## LDA by implicit gradients on the generated bars corpus: a 
 test: $(INSTALLED)  ## run all tests
 	$(BIN)/python -m pytest
 
+.PHONY: test-everywhere
+test-everywhere: $(INSTALLED)  ## the tests under other threads, instruction sets, orders and seeds: a table of failures (hours)
+	$(BIN)/python -m tests.everywhere
+
 .PHONY: lint
 lint: $(INSTALLED)  ## ruff and mypy
 	$(BIN)/ruff check .
@@ -38,7 +42,7 @@ bench: $(INSTALLED)  ## time training steps against the plain formulations, and 
 	$(BIN)/python -m tests.benchmarks.core
 
 .PHONY: reference
-reference: $(INSTALLED)  ## repeat the runs behind the README's tables into outputs/ (hours; set IRG_DATA to the real data)
+reference: $(INSTALLED)  ## repeat the runs behind the tables of outputs/reference (hours; set IRG_DATA to the real data)
 	$(BIN)/irg-run experiment=lda method=implicit data=bars
 	$(BIN)/irg-run -m experiment=lda method=implicit data=newsgroups budget=paper threads=1 seed=0,1,2
 	$(BIN)/irg-run experiment=cross_entropy budget=paper
@@ -47,8 +51,9 @@ reference: $(INSTALLED)  ## repeat the runs behind the README's tables into outp
 	    latent=normal,gamma,gamma_10,beta,beta_10,von_mises,von_mises_10,von_mises_fisher
 
 .PHONY: readme
-readme: $(INSTALLED)  ## write the tables of outputs/reference into README.md
+readme: $(INSTALLED)  ## write the tables of outputs/reference into README.md and the pages there
 	$(BIN)/irg-report outputs/reference --update README.md
+	$(BIN)/irg-report outputs/reference --update
 
 .PHONY: clean
 clean:  ## remove the virtual environment and caches; runs and data stay

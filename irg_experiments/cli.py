@@ -1,13 +1,19 @@
 """The commands: ``irg-run`` and ``irg-report``."""
 
 import logging
+import os
 import sys
-from collections.abc import Sequence
+import tempfile
+import traceback
+import warnings
+from collections.abc import Callable
 from typing import Any
 
 from irg_experiments import __version__
-from irg_experiments.config import GROUPS, check_choices, check_overrides, choices, config_directory, description
-from irg_experiments.errors import DivergedError, UserError
+from irg_experiments.config.command_line import Arguments, compose, parse, resolved
+from irg_experiments.config.tree import GROUPS, ConfigTree, config_directory
+from irg_experiments.errors import DivergedError, RunFailedError, UserError
+from irg_experiments.results.console import tolerate_any_encoding
 
 EXAMPLES = (
     ("LDA by implicit gradients on a generated corpus; minutes, no download", "irg-run experiment=lda"),
@@ -17,103 +23,131 @@ EXAMPLES = (
     ("three seeds, one after another", "irg-run -m experiment=lda data=bars seed=0,1,2"),
 )
 
-SWEEP = {"-m", "--multirun"}
-
 
 def run() -> None:
     """``irg-run``: one experiment, or with -m a sweep of them."""
-    # Hydra takes no overrides on both sides of an option
-    sys.argv[1:] = arguments = sorted(sys.argv[1:], key=lambda argument: argument not in SWEEP)
-    if "--help" in arguments or "-h" in arguments:
-        print(help_text())
-        return
-    if "--version" in arguments:
-        print(f"irg-experiments {__version__}")
-        return
-    _exit_on_error(_run_with_hydra, arguments)
+    _exit_with(lambda: _run(sys.argv[1:]))
 
 
-def help_text() -> str:
+def report() -> None:
+    """``irg-report``: tables and figures from the records of finished runs."""
+
+    def show() -> int:
+        from irg_experiments.results.report import main
+
+        _import_from_current_folder()
+        main(sys.argv[1:])
+        sys.stdout.flush()
+        return 0
+
+    _exit_with(show)
+
+
+def help_text(tree: ConfigTree) -> str:
     """What there is to choose from, without importing what only an experiment needs."""
     lines = ["irg-run: reproduce Implicit Reparameterization Gradients (Figurnov, Mohamed & Mnih 2018)", ""]
-    lines += ["usage: irg-run [-m] [group=choice ...] [key=value ...]", ""]
-    width = max(len(name) for group in GROUPS for name in choices(group))
+    lines += ["usage: irg-run [-m] [--config-dir FOLDER] [group=choice ...] [key=value ...]", ""]
+    width = max(len(name) for group in GROUPS for name in tree.choices(group))
     for group in GROUPS:
-        if names := choices(group):
-            lines.append(f"{group}=")
-            lines += [f"  {name:{width}s} {description(group, name)}" for name in names]
+        lines.append(f"{group}=")
+        lines += [f"  {name:{width}s} {tree.description(group, name)}" for name in tree.choices(group)]
+    lines += ["budget=", "  smoke (seconds: does it run?), short (minutes: a visible result), paper (the paper's steps)"]
     lines += ["", "examples:"]
     for purpose, command in EXAMPLES:
         lines += [f"  # {purpose}", f"  {command}"]
     lines += [
         "",
         "Any value of the config can be set the same way: seed=1 device=cuda training.learning_rate=1e-3 rerun=true.",
-        "-m sweeps comma-separated values; --cfg job prints the config; --hydra-help tells more.",
+        "-m sweeps comma-separated values; --cfg job prints the config; --config-dir FOLDER adds options of your own.",
         'Tab completion: eval "$(irg-run -sc install=bash)" (or zsh, fish).',
     ]
     return "\n".join(lines)
 
 
-def _exit_on_error(function: Any, *arguments: Any) -> None:
+def _exit_with(function: Callable[[], int]) -> None:
+    """Ends the process with the function's exit code; an error that it raises is told in one line."""
+    tolerate_any_encoding()
+    # torch's own, at its first use of torch.func and of torch.compile
+    warnings.filterwarnings("ignore", message="`torch.jit.script", category=FutureWarning)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
-        function(*arguments)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except DivergedError as error:
-        print(f"error: {error}", file=sys.stderr)
+        sys.exit(function())
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(0)
+    except OSError as error:
+        _tell(f"The output cannot be written: {error}")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(1)
     except KeyboardInterrupt:
-        print("Interrupted. The same command goes on from the last checkpoint.", file=sys.stderr)
+        print("Interrupted. The same command resumes from the last checkpoint.", file=sys.stderr)
         sys.exit(130)
+    except Exception as error:
+        sys.exit(_told(error))
 
 
-def _run_with_hydra(arguments: Sequence[str]) -> None:
-    overrides = [argument for argument in arguments if not argument.startswith("-")]
-    flags = {argument for argument in arguments if argument.startswith("-")}
-    check_choices(overrides)
-    if flags <= SWEEP:
-        check_overrides(overrides, bool(flags))
+def _told(error: Exception) -> int:
+    """Prints an error in one line, and returns the exit code that goes with it; an unexpected one leaves its traceback."""
+    if isinstance(error, UserError | DivergedError | RunFailedError):
+        _tell(str(error))
+        return 2 if isinstance(error, UserError) else 1
+    with tempfile.NamedTemporaryFile("w", prefix="irg-traceback-", suffix=".txt", delete=False, encoding="utf-8") as file:
+        traceback.print_exception(error, file=file)
+    _tell(f"{type(error).__name__}: {error}. This is a mistake in irg-experiments; its traceback is in {file.name}.")
+    return 1
+
+
+def _tell(message: str) -> None:
+    print(f"error: {' '.join(message.split())}", file=sys.stderr, flush=True)
+
+
+def _run(words: list[str]) -> int:
+    arguments = parse(words)
+    if arguments.help:
+        print(help_text(arguments.tree))
+        return 0
+    if arguments.version:
+        print(f"irg-experiments {__version__}")
+        return 0
+    if arguments.tree.extra:
+        _import_from_current_folder()
+    if not arguments.passed_on or arguments.show:
+        _check(arguments)
+    return _run_with_hydra(arguments)
+
+
+def _check(arguments: Arguments) -> None:
+    """Everything that can be wrong before torch is imported; of a sweep, in its first run."""
+    from irg_experiments.experiments.runner import make_experiment
+
+    config = compose(arguments)
+    if not arguments.show:
+        make_experiment(resolved(config), arguments.tree)
+    elif "--resolve" in arguments.passed_on:
+        resolved(config)
+
+
+def _import_from_current_folder() -> None:
+    """Makes a user's own modules importable from where the command is typed, as ``python -m`` would."""
+    if "" not in sys.path and os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+
+
+def _run_with_hydra(arguments: Arguments) -> int:
+    """Runs the job, or each job of a sweep: one that fails stops none of the others. Returns the exit code of all."""
     import hydra
-
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    job = _sweep_job if flags & SWEEP else _job
-    hydra.main(config_path=str(config_directory()), config_name="config", version_base="1.3")(job)()
-    if _refused:
-        sys.exit(2)
-
-
-def _job(config: Any) -> None:
-    # hydra hides the traceback of exceptions; the ones for the user are to arrive as they are
-    _exit_on_error(_run_experiment, config)
-
-
-# what runs of a sweep could not do: the others are still run
-_refused: list[UserError] = []
-
-
-def _sweep_job(config: Any) -> None:
-    _exit_on_error(_run_or_refuse, config)
-
-
-def _run_or_refuse(config: Any) -> None:
-    try:
-        _run_experiment(config)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        _refused.append(error)
-
-
-def _run_experiment(config: Any) -> None:
     from hydra.core.hydra_config import HydraConfig
 
-    from irg_experiments.experiments import run_experiment
+    codes = [0]
 
-    run_experiment(config, list(HydraConfig.get().overrides.task))
+    def job(config: Any) -> None:
+        from irg_experiments.experiments.runner import run_experiment
 
+        try:
+            run_experiment(config, list(HydraConfig.get().overrides.task), arguments.tree)
+        except Exception as error:  # stops no other run of a sweep
+            codes.append(_told(error))
 
-def report() -> None:
-    """``irg-report``: tables from the records of finished runs."""
-    from irg_experiments.results.report import main
-
-    _exit_on_error(main, sys.argv[1:])
+    sys.argv[1:] = arguments.for_hydra()
+    hydra.main(config_path=str(config_directory()), config_name="config", version_base="1.3")(job)()
+    return 1 if 1 in codes else max(codes)

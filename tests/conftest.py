@@ -1,8 +1,18 @@
 """Fixtures that all tests share."""
+# ruff: noqa: E402
 
 import os
-from collections.abc import Callable
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+# Machine code that another process left must not decide a test: torch does not key its own by instruction set.
+CACHES = tempfile.TemporaryDirectory(prefix="irg_tests_")
+for variable in ("TORCHINDUCTOR_CACHE_DIR", "XDG_CACHE_HOME"):
+    os.environ[variable] = str(Path(CACHES.name) / variable.lower())
+# Read when torch is imported: its threads sleep while they wait, where otherwise they spin, which costs twice the CPU time.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import hydra
 import pytest
@@ -12,6 +22,10 @@ from omegaconf import DictConfig
 from irg_experiments import implicit
 from irg_experiments.config import config_directory
 from irg_experiments.implicit.compilation import can_compile
+from tests.statistics import SEED, TALLY, seed
+
+# What makes TorchInductor generate each kernel twice rather than thrice, and less often inline what several outputs share.
+QUICK_COMPILER = {"cpp.enable_loop_tail_vec": False, "realize_opcount_threshold": 8}
 
 SKIPS = {
     "compiler": (can_compile(torch.device("cpu")), "no C++ compiler on this machine"),
@@ -26,11 +40,38 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason=reason))
 
 
+def pytest_unconfigure() -> None:
+    CACHES.cleanup()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if TALLY.count:
+        terminalreporter.write_line(f"seed {SEED}: {TALLY.count} statistical comparisons, the largest |z| {TALLY.largest:.2f}")
+
+
 @pytest.fixture(autouse=True)
-def _deterministic() -> None:
-    torch.manual_seed(0)
+def _same_start() -> Iterator[None]:
+    """Every test starts from the same state, whichever tests ran before it."""
+    seed()
+    threads = torch.get_num_threads()
     torch.distributions.Distribution.set_default_validate_args(True)  # torch.compile turns it off for the process
-    implicit.set_compile("off")  # what a test computes does not depend on how much the tests before it did
+    implicit.set_compile("off")  # "auto" depends on how much the tests before computed
+    if "torch._dynamo" in sys.modules:
+        torch._dynamo.reset()  # it compiles a function for at most eight sets of arguments
+    yield
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(False)
+
+
+@pytest.fixture(autouse=True)
+def _quick_compiler(request: pytest.FixtureRequest) -> Iterator[None]:
+    if "compiler" not in request.keywords:
+        yield
+        return
+    from torch._inductor import config
+
+    with config.patch(QUICK_COMPILER):
+        yield
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from typing import Any
 import scipy.stats
 import torch
 
+from irg_experiments.results.report import GENERATED, main
 from tests.benchmarks.core import RECORD, with_tables
 from tests.implicit import registry
 from tests.implicit.registry import REGISTRY
@@ -19,14 +20,37 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 
 
+CORE = ROOT / "outputs" / "reference" / "core.md"
+
+
 def test_tables_of_the_core_are_those_of_the_benchmark():
     record = json.loads(RECORD.read_text())
-    assert with_tables(README.read_text(), record) == README.read_text()
+    assert with_tables(CORE.read_text(), record) == CORE.read_text()
     assert set(record["distributions"]) == set(REGISTRY)
 
 
+def test_the_readme_and_the_pages_show_what_the_records_say(tmp_path: Path):
+    reference = ROOT / "outputs" / "reference"
+    pages = [README, *reference.glob("*.md")]
+    generated = [page for page in pages if GENERATED in page.read_text()]
+    assert len(generated) == 5
+    copies = [tmp_path / page.name for page in generated]
+    for page, copy in zip(generated, copies, strict=True):
+        copy.write_text(page.read_text())
+    main([str(reference), "--update", *map(str, copies)])
+    for page, copy in zip(generated, copies, strict=True):
+        assert copy.read_text() == page.read_text(), f"{page.name} is not what irg-report --update writes"
+
+
+def test_links_of_the_pages_lead_to_files():
+    for page in (README, ROOT / "CONTRIBUTING.md", *(ROOT / "outputs" / "reference").glob("*.md")):
+        for link in re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text()):
+            assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
 def test_the_example_of_a_distribution_works():
-    source, row = re.findall(r"```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)
+    section = (ROOT / "CONTRIBUTING.md").read_text().partition("### A distribution")[2].partition("\n### ")[0]
+    source, row = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
     names: dict[str, Any] = {"__name__": "rayleigh"}
     exec(textwrap.dedent(source), names)
     scale = torch.tensor([0.5, 2.0], dtype=torch.float64, requires_grad=True)
@@ -50,4 +74,4 @@ def test_the_gradient_variances_are_those_of_the_evaluations():
         rows = [json.loads(line) for line in path.read_text().splitlines()]
         ratios = [row["gradient_variance_rsvi"] / row["gradient_variance_implicit"] for row in rows]
         assert f"{statistics.geometric_mean(ratios):.1f}" == stated
-        assert re.search(rf"\b{stated} times", README.read_text())
+        assert re.search(rf"\b{stated} times", (ROOT / "outputs/reference/vae.md").read_text())

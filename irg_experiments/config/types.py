@@ -49,3 +49,13 @@ Name = Annotated[
     Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$", max_length=60),
     Must("a name of at most 60 letters, digits, '_', '-', '+' and '.'"),
 ]
+# torch chooses the number when it is null
+Threads = Annotated[Annotated[int, Strict(), Field(ge=1, le=1024)] | None, Must("a whole number from 1 to 1024, or null")]
+Folder = Annotated[str, Strict(), Field(min_length=1), Must("the path of a folder")]
+
+
+class Conduct:
+    """Marks a field that cannot change a result: where things are, what is repeated, how often progress is written."""
+
+
+CONDUCT = Conduct()

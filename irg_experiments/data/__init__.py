@@ -1,47 +1,23 @@
-"""Data sets, one a file, and one downloader."""
+"""Data sets, one per file, and one downloader.
 
-from collections.abc import Callable
-from pathlib import Path
+A data set is a function ``load(root: Path, **options)``, which a file in ``configs/data`` names as its ``_target_``. Its return
+annotation states its kind: ``TopicData`` (documents) or ``ImageData`` (images). ``root`` is the folder of data files.
+"""
 
-from irg_experiments.config import unknown
-from irg_experiments.data import bars, binarized_mnist, digits, mnist, newsgroups
-from irg_experiments.data.images import ImageData
-from irg_experiments.data.splits import TopicData
-from irg_experiments.errors import UserError
+from irg_experiments.data.bag_of_words import BagOfWords, Corpus, DocumentStream, TopicData
+from irg_experiments.data.download import RemoteFile, fetch
+from irg_experiments.data.images import ImageData, Images, binarize
+from irg_experiments.data.order import EpochOrder
 
-TOPIC_DATA: dict[str, Callable[[Path], TopicData]] = {
-    "bars": lambda _: bars.load(),
-    "newsgroups": newsgroups.load,
-}
-
-IMAGE_DATA: dict[str, Callable[[Path], ImageData]] = {
-    "binarized_mnist": binarized_mnist.load,
-    "digits": lambda _: digits.load(),
-    "fashion_mnist": mnist.load_fashion,
-    "mnist": mnist.load,
-}
-
-
-def load_topic_data(name: str, root: Path) -> TopicData:
-    """The documents of a data set of configs/data by its name.
-
-    Raises:
-        UserError: it is no set of documents, or cannot be had.
-    """
-    if name not in TOPIC_DATA:
-        raise UserError(unknown("set of documents", name, sorted(TOPIC_DATA)))
-    return TOPIC_DATA[name](root)
-
-
-def load_image_data(name: str, root: Path) -> ImageData:
-    """The images of a data set of configs/data by its name.
-
-    Raises:
-        UserError: it is no set of images, or cannot be had.
-    """
-    if name not in IMAGE_DATA:
-        raise UserError(unknown("set of images", name, sorted(IMAGE_DATA)))
-    return IMAGE_DATA[name](root)
-
-
-__all__ = ["IMAGE_DATA", "TOPIC_DATA", "ImageData", "TopicData", "load_image_data", "load_topic_data"]
+__all__ = [
+    "BagOfWords",
+    "Corpus",
+    "DocumentStream",
+    "EpochOrder",
+    "ImageData",
+    "Images",
+    "RemoteFile",
+    "TopicData",
+    "binarize",
+    "fetch",
+]

@@ -1,4 +1,6 @@
-"""The 8 × 8 digits that come with scikit-learn (Alpaydin & Kaynak 1998): no network, no file."""
+"""The 8 × 8 digits that are part of scikit-learn (Alpaydin & Kaynak 1998)."""
+
+from pathlib import Path
 
 import torch
 
@@ -9,12 +11,12 @@ NUM_VALIDATION = NUM_TEST = 300
 SPLIT_SEED = 1998
 
 
-def load() -> ImageData:
-    """1,197 training, 300 validation and 300 test images, split the same way at every call.
+def load(root: Path) -> ImageData:
+    """1,197 training, 300 validation and 300 test images of 8 × 8 pixels, split by a fixed permutation.
 
-    Their intensities 0..16 are scaled to 0..255.
+    The intensities 0..16 are scaled to 0..255. ``root`` is ignored, since scikit-learn contains the images.
     """
-    from sklearn.datasets import load_digits  # slow to import, so only when it is used
+    from sklearn.datasets import load_digits  # slow to import
 
     content = load_digits()
     pixels = torch.from_numpy(content.data).mul(255 / 16).round().to(torch.uint8)

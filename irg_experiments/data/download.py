@@ -1,19 +1,17 @@
-"""One downloader: from a list of mirrors, with a progress bar, written whole or not at all, checked by a checksum."""
+"""One downloader: several mirrors, a progress bar and a checksum. A file is written whole or not at all."""
 
 import hashlib
-import http.client
-import urllib.request
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from typing import Any
 
 from irg_experiments.errors import UserError
 
-TIMEOUT_SECONDS = 20
-CHUNK = 1 << 16
+TIMEOUT_SECONDS = 20  # of connecting, and of each pause in a transfer
+CHUNK_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -21,88 +19,166 @@ class RemoteFile:
     """A file of a data set.
 
     Args:
-        path: below the data root.
-        checksum: hexadecimal.
-        mirrors: where it can be had.
-        algorithm: of the checksum: sha256 or md5.
-        embedded: the data set that runs without it.
-        content: what of the file's bytes the checksum is of; all of them when None.
+        path: path below the data root.
+        checksum: "sha256:" or "md5:" and hexadecimal digits.
+        mirrors: HTTP addresses, tried in this order.
+        offline: name of a data set that needs no download, suggested where this file cannot be had.
+        content: maps the file's bytes to those that the checksum is of; by default, to themselves.
     """
 
     path: str
     checksum: str
     mirrors: tuple[str, ...]
-    algorithm: str = "sha256"
-    embedded: str = "bars"
+    offline: str = "bars"
     content: Callable[[bytes], bytes] | None = None
 
-    def checksum_of(self, path: Path) -> str:
-        """The hexadecimal checksum that the file at ``path`` has."""
-        data = path.read_bytes()
-        return hashlib.new(self.algorithm, data if self.content is None else self.content(data)).hexdigest()
+    def existing(self, root: Path) -> Path | None:
+        """The path of the file below ``root``, or None if there is no such file.
 
-    def verify(self, path: Path) -> None:
-        """Raises UserError, which names the file at ``path``, unless it has the checksum; it is left alone."""
+        Raises:
+            UserError: the file cannot be read or has a wrong checksum. It is left as it is.
+        """
+        path = root / self.path
+        if not is_present(path):
+            return None
         if (found := self.checksum_of(path)) != self.checksum:
             raise UserError(
-                f"{path} is damaged or incomplete: it has {_NAMES[self.algorithm]} {found}, not {self.checksum}. Nothing was "
-                "overwritten: remove the file to have it downloaded again, or set data.root to another folder."
+                f"{path} is damaged or incomplete: its checksum is {found}, not {self.checksum}. Nothing was overwritten: "
+                "remove the file to have it downloaded again, or set data.root to another folder."
             )
+        return path
+
+    def checksum_of(self, path: Path) -> str:
+        """The checksum of the file at ``path``, in the form of ``checksum``."""
+        algorithm = self.checksum.partition(":")[0]
+        data = path.read_bytes()
+        return f"{algorithm}:{hashlib.new(algorithm, data if self.content is None else self.content(data)).hexdigest()}"
 
 
-_NAMES = {"sha256": "SHA-256", "md5": "MD5"}
+def is_present(path: Path) -> bool:
+    """Whether there is a file at ``path``.
+
+    Raises:
+        UserError: something else is there, or the file cannot be read.
+    """
+    if not os.path.lexists(path):
+        return False
+    if not os.path.isfile(path):
+        kind = "a folder" if os.path.isdir(path) else "not a regular file"
+        raise UserError(f"{path} is {kind}, but should be a data file: remove it, or set data.root to another folder.")
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}. Nothing was overwritten.") from error
+    return True
 
 
 def fetch(file: RemoteFile, root: Path) -> Path:
-    """The path of the file below ``root``, downloaded first if it is not there.
+    """The path of the file below ``root``, which is downloaded first if it does not exist.
 
     Raises:
-        UserError: the file there has a wrong checksum (it is left alone), or no mirror could deliver it.
+        UserError: an existing file cannot be read or has a wrong checksum (it is left as it is), or no mirror delivered it.
     """
-    path = root / file.path
-    if not path.exists():
-        _download(file, root)
-    else:
-        file.verify(path)
-    return path
+    return file.existing(root) or _download(file, root)
 
 
-def _download(file: RemoteFile, root: Path) -> None:
-    path = root / file.path
-    partial = path.with_name(path.name + ".partial")
-    failures = []
-    for url in file.mirrors:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _transfer(url, partial, file.path)
-        except (OSError, http.client.HTTPException) as error:
-            failures.append(f"{url} ({error})")
-            continue
-        if (found := file.checksum_of(partial)) == file.checksum:
-            partial.replace(path)
-            return
-        failures.append(f"{url} ({_NAMES[file.algorithm]} {found} instead of {file.checksum})")
-        partial.unlink()
-    raise UserError(
-        f"Missing data file {path}, and no mirror delivered it: {'; '.join(failures)}. Put the file there, point data.root "
-        f"(or the environment variable IRG_DATA) at a folder that holds {file.path}, or use data={file.embedded}, which runs "
-        "at once and needs no download."
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A temporary path beside ``path``. It is moved to ``path`` at the end of the block, or removed if the block raises."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _download(file: RemoteFile, root: Path) -> Path:
+    path, failures = root / file.path, []
+    try:
+        with _folder_of(path):
+            for url in file.mirrors:
+                try:
+                    _download_from(url, file, path)
+                    return path
+                except (OSError, ValueError) as error:  # those of requests are OSErrors, those of headers ValueErrors
+                    failures.append(f"{url} ({_reason(error)})")
+    except OSError as error:
+        raise UserError(_missing(file, path, f"{path.parent} cannot be written to: {error}")) from error
+    raise UserError(_missing(file, path, f"no mirror delivered it: {'; '.join(failures)}"))
+
+
+def _missing(file: RemoteFile, path: Path, problem: str) -> str:
+    return (
+        f"Missing data file {path}, and {problem}. Put the file there, set data.root (or the environment variable IRG_DATA) "
+        f"to a folder that holds {file.path}, or use data={file.offline}, which needs no download."
     )
 
 
+@contextmanager
+def _folder_of(path: Path) -> Iterator[None]:
+    """Makes the folder of ``path``. New folders that are empty at the end are removed: ``data.root`` may be mistyped."""
+    new = [folder for folder in path.parents if not folder.exists()]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not os.access(path.parent, os.W_OK):
+            raise PermissionError("permission denied")
+        yield
+    finally:
+        for folder in new:
+            with suppress(OSError):
+                folder.rmdir()
+
+
+def _download_from(url: str, file: RemoteFile, path: Path) -> None:
+    with written_whole(path) as partial:
+        _transfer(url, partial, file.path)
+        if (found := file.checksum_of(partial)) != file.checksum:
+            raise ValueError(f"its checksum is {found}, not {file.checksum}")
+
+
 def _transfer(url: str, target: Path, label: str) -> None:
+    import pooch  # type: ignore[import-untyped]
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
     console = Console(stderr=True)
-    columns = (TextColumn(label), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with (
-        urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as response,
-        target.open("wb") as out,
-        Progress(*columns, console=console, disable=not console.is_terminal) as progress,
-    ):
-        announced = int(response.headers.get("Content-Length", 0)) or None
-        task = progress.add_task(label, total=announced)
-        while chunk := response.read(CHUNK):
-            out.write(chunk)
-            progress.advance(task, len(chunk))
-        # http.client says so itself only of a body that comes in chunks
-        if announced is not None and out.tell() < announced:
-            raise OSError(f"cut off after {out.tell():,} of {announced:,} bytes")
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        download = pooch.HTTPDownloader(
+            progressbar=_Bar(progress, label),
+            chunk_size=CHUNK_BYTES,
+            timeout=TIMEOUT_SECONDS,
+            headers={"Accept-Encoding": "identity"},
+            hooks={"response": _keep_compressed},
+        )
+        download(url, str(target), None)
+
+
+def _keep_compressed(response: Any, **_: Any) -> None:
+    """Some servers declare a .gz file to be an encoding of the file in it; requests would store that one."""
+    response.raw.headers.pop("Content-Encoding", None)
+
+
+class _Bar:
+    """A progress bar of rich with the interface that pooch asks for."""
+
+    total = 0  # bytes; pooch sets it, to 0 if unknown
+
+    def __init__(self, progress: Any, label: str) -> None:
+        self.progress, self.task = progress, progress.add_task(label, total=None)
+
+    def update(self, number: int) -> None:
+        self.progress.update(self.task, total=self.total or None, advance=number)
+
+    def reset(self) -> None:
+        self.progress.reset(self.task)
+
+    def close(self) -> None: ...
+
+
+def _reason(error: BaseException) -> str:
+    """First line of the innermost cause, which says more than the layers of the HTTP library around it."""
+    while cause := error.__cause__ or (None if error.__suppress_context__ else error.__context__):
+        error = cause
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import torch
 
-from irg_experiments.data.bag_of_words import Corpus
+from irg_experiments.data.bag_of_words import Corpus, TopicData
 from irg_experiments.data.download import RemoteFile, fetch
-from irg_experiments.data.splits import TopicData
 from irg_experiments.errors import UserError
 
 _ORIGIN = "sophieburkhardt/dirichlet-vae-topic-models"
@@ -18,7 +17,7 @@ def _file(name: str, sha256: str) -> RemoteFile:
         f"https://raw.githubusercontent.com/{_ORIGIN}/{_COMMIT}/data/20news/{name}",
         f"https://cdn.jsdelivr.net/gh/{_ORIGIN}@{_COMMIT}/data/20news/{name}",
     )
-    return RemoteFile(f"newsgroups/{name}", sha256, mirrors)
+    return RemoteFile(f"newsgroups/{name}", f"sha256:{sha256}", mirrors)
 
 
 FILES = {
@@ -29,22 +28,28 @@ FILES = {
 
 
 def load(root: Path) -> TopicData:
-    """The training and test corpora, downloaded below ``root`` when absent.
+    """11,258 training and 7,487 test documents. Files are downloaded below ``root`` if they do not exist.
 
     Raises:
-        UserError: a file is missing and cannot be downloaded, or is not the one it should be.
+        UserError: a file cannot be downloaded or read, or has a wrong checksum.
     """
     paths = {name: fetch(file, root) for name, file in FILES.items()}
-    vocabulary = tuple(line.split()[0] for line in paths["vocabulary"].read_text().splitlines())
+    vocabulary = tuple(line.split()[0] for line in paths["vocabulary"].read_text("utf-8").splitlines())
     return TopicData(train=parse(paths["train"], vocabulary), test=parse(paths["test"], vocabulary))
 
 
 def parse(path: Path, vocabulary: tuple[str, ...]) -> Corpus:
-    """A corpus from lines of ``label word:count word:count …``, words counted from 1; documents without words are dropped."""
+    """Reads a corpus with one document per line, ``label word:count word:count …``, words counted from 1.
+
+    Documents without words are dropped.
+
+    Raises:
+        UserError: a line has another form.
+    """
     words: list[int] = []
     counts: list[float] = []
     offsets = [0]
-    for number, line in enumerate(path.read_text().splitlines(), start=1):
+    for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
         try:
             entries = [entry.split(":") for entry in line.split()[1:]]
             words += [int(word) - 1 for word, _ in entries]

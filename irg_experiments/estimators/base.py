@@ -1,34 +1,53 @@
-"""The protocol of every gradient estimator."""
+"""The base class of every gradient estimator."""
 
+import abc
 from collections.abc import Callable
-from typing import Protocol
+from typing import ClassVar
 
 from torch import Tensor
 from torch.distributions import Distribution
 
 
-class Estimator(Protocol):
-    """Estimates E_q[f(z)] so that its backward pass gives the method's gradient estimate."""
+class Estimator(abc.ABC):
+    """Estimates E_q[f(z)]; the backward pass through the estimate gives the method's gradient estimate.
+
+    A subclass sets ``label`` and ``families`` and implements ``expectation``. The arguments of its constructor are the options
+    of ``configs/method/<name>.yaml``, and their annotations are the checks of these options.
+
+    Attributes:
+        families: distributions that the method can differentiate, subclasses included.
+        elementwise: True if f must work elementwise: each element of its values depends on the same element of the sample only.
+    """
+
+    families: ClassVar[tuple[type[Distribution], ...]] = ()
+    elementwise: ClassVar[bool] = False
 
     @property
-    def distributions(self) -> tuple[type[Distribution], ...]:
-        """The families whose expectations the method can differentiate."""
-        ...
+    @abc.abstractmethod
+    def label(self) -> str:
+        """Name for tables and figures, including every option that distinguishes variants of the method."""
 
+    def label_for(self, family: type[Distribution]) -> str:
+        """``label`` without the options that have no effect on samples of ``family``."""
+        return self.label
+
+    @abc.abstractmethod
     def expectation(self, f: Callable[[Tensor], Tensor], q: Distribution, num_samples: int = 1) -> Tensor:
         """The mean of f over samples of q.
 
         Args:
             f: maps samples of shape (num_samples, *q.batch_shape, *q.event_shape) to values (num_samples, *q.batch_shape).
-            q: the distribution; the gradient reaches its parameters, and whatever f closes over.
-            num_samples: independent samples to average over.
+            q: the distribution; the gradient reaches its parameters and every tensor that f closes over.
+            num_samples: number of independent samples to average over.
 
         Returns:
             The estimate, of shape q.batch_shape.
+
+        Raises:
+            NotImplementedError: q is not of one of the method's families.
         """
-        ...
 
 
-def supports(estimator: Estimator, family: type[Distribution]) -> bool:
+def supports(estimator: Estimator | type[Estimator], family: type[Distribution]) -> bool:
     """Whether the estimator can differentiate an expectation under the family."""
-    return issubclass(family, estimator.distributions)
+    return issubclass(family, estimator.families)

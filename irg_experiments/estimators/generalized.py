@@ -1,7 +1,7 @@
 """The generalized reparameterization gradient (G-REP): a standardization that removes the first two moments.
 
-For g ~ Gamma(a, 1), log g has the mean ψ(a) and the variance ψ₁(a), so that ε = (log g − ψ(a)) / √ψ₁(a) depends on a only by
-its higher moments. With ε held fixed,
+For g ~ Gamma(a, 1), log g has mean ψ(a) and variance ψ₁(a), so that ε = (log g − ψ(a)) / √ψ₁(a) depends on a only through its
+higher moments. With ε held fixed,
 
     slope = d log g/da = ψ₁ + ε ψ₂ / (2 √ψ₁),
     score = d/da [a log g − g − ln Γ(a) + ln √ψ₁] = (log g − ψ) + (a − g) · slope + ψ₂ / (2 ψ₁).
@@ -17,10 +17,13 @@ from irg_experiments.implicit.sampling import standard_log_gamma
 class Generalized(Reparameterized):
     """Gamma, Beta and Dirichlet by standardizing each log-Gamma to mean zero and variance one.
 
-    Beta and Dirichlet go through their Gammas, where Ruiz et al. standardize their logits; the Gamma is theirs.
+    For the Gamma this is the standardization of Ruiz et al. Beta and Dirichlet are standardized through their Gammas here; Ruiz
+    et al. standardize their logits instead.
 
     Source: Ruiz, Titsias & Blei (2016).
     """
+
+    label = "G-REP"
 
     def draw_log_gamma(self, a: Tensor) -> Draw:
         """See ``Reparameterized``."""

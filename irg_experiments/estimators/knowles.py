@@ -1,20 +1,21 @@
-"""Approximate explicit reparameterization of the Gamma by its inverse distribution function, in three pieces.
+"""Approximate explicit reparameterization of the Gamma by its inverse distribution function, in three cases.
 
-With u = P(a, g) held fixed, the derivative of log g in a is taken from
+With u = P(a, g) held fixed, the derivative of log g in a is that of
 
     g < edge · (a + 1):   g ≈ (u Γ(a + 1))^{1/a},  so that d log g/da ≈ (ψ(a + 1) − log g) / a,
     a > large:            g ≈ a + √a n, n normal,  so that d log g/da ≈ (1 + g/a) / (2g),
     else:                 (log P⁻¹(a + δ, u) − log P⁻¹(a, u)) / δ,  the inverse by Newton's method, started at g.
 
-The error is that of the first two approximations, and of the forward difference, whose step δ = √ε a balances its own.
+The error is that of the first two approximations and of the forward difference, whose step δ = √ε a, with ε of the dtype,
+balances truncation and rounding.
 """
 
 import torch
 from torch import Tensor
 
-from irg_experiments.estimators.gamma_cdf import density_of_log, probability_difference
 from irg_experiments.estimators.reparameterized import Draw, Reparameterized
 from irg_experiments.implicit.sampling import standard_log_gamma
+from irg_experiments.implicit.special.log_gamma import log_gamma_cdf_difference, log_gamma_density
 
 _EDGE = 1e-3
 _LARGE = 1000.0
@@ -24,13 +25,16 @@ _NEWTON_STEPS = 2
 class Knowles(Reparameterized):
     """Gamma, Beta and Dirichlet by the derivative of an approximate inverse of each Gamma's distribution function.
 
-    The draws themselves are exact; u is never formed, as 1 − u rounds to nothing in the upper tail. The edges of the pieces
-    are chosen here. The gradient is biased. In float64 the relative error of d log g/da is 1.2e-3 at most, for shapes 1e-3 to
-    1e4, and that of the derivatives of E[log g], E[g] and E[g²] 1e-4. In float32 the latter is 2e-4 for shapes from 1, 1e-2 at
-    0.1, 4e-2 at 1e-2 and of order one at 1e-3, where the values that count are far in the upper tail.
+    The draws themselves are exact; u is never computed, because 1 − u rounds to zero in the upper tail. The thresholds between
+    the cases are a choice of this package. The gradient is biased. In float64 the relative error of d log g/da is 1.2e-3 at
+    most, for shapes 1e-3 to 1e4, and that of the derivatives of E[log g], E[g] and E[g²] 1e-4. In float32 the latter is 2e-4
+    for shapes from 1, 1e-2 at 0.1, 4e-2 at 1e-2 and of order one at 1e-3, where these expectations depend on values far in the
+    upper tail.
 
     Source: Knowles (2015).
     """
+
+    label = "Knowles"
 
     def draw_log_gamma(self, a: Tensor) -> Draw:
         """See ``Reparameterized``."""
@@ -52,5 +56,5 @@ def _difference_of_inverses(a: Tensor, log_g: Tensor) -> Tensor:
     raised = a + step
     moved = log_g
     for _ in range(_NEWTON_STEPS):
-        moved = moved - probability_difference(a, log_g, raised, moved) / density_of_log(raised, moved)
+        moved = moved - log_gamma_cdf_difference(a, log_g, raised, moved) / log_gamma_density(raised, moved)
     return (moved - log_g) / (raised - a)

@@ -1,19 +1,20 @@
-"""Measure-valued gradients (weak derivatives): ∂q/∂φ as a constant times the difference of two densities.
+"""Measure-valued gradients (weak derivatives): ∂q/∂φ is a constant times the difference of two densities.
 
     ∂q_φ/∂φ = c (p⁺ − p⁻),    ∂E[f]/∂φ = c (E_{p⁺}[f] − E_{p⁻}[f]),
 
-for each parameter, p⁺ and p⁻ drawn from the same noise:
+for each parameter, with p⁺ and p⁻ sampled from the same noise:
 
     Normal loc             c = 1/(σ√(2π))             μ ± σ r, r Rayleigh, which is Weibull(2, √2)
-    Normal scale           c = 1/σ                    μ + σ m, m double-sided Maxwell, and μ + σ m u, which is normal again
+    Normal scale           c = 1/σ                    μ + σ m, m double-sided Maxwell, and μ + σ m u, u uniform, which is normal
     Gamma rate             c = a/β                    Gamma(a, β) and Gamma(a + 1, β)
     Gamma concentration    c = W(ψ(a))                the two sides of log g = ψ(a), W = −∂P(a, g)/∂a
     von Mises loc          c = q(0) − q(π)            loc ± t, sin²(t/2) = −ln(1 − u (1 − e^−2κ)) / (2κ)
     von Mises κ            c = 2 W(arccos A(κ))       the two sides of |z| = arccos A(κ), A = I₁/I₀, W = |∂F/∂κ|
 
-The last of Gamma and of von Mises are the positive and the negative part of ∂q/∂φ = q ∂ln q/∂φ (the Hahn–Jordan decomposition).
-Their integral is W, the implicit gradient times the density, which falls from its peak on both sides: a uniform fraction of the
-peak, solved for on either side by bisection, is a draw of each.
+The decompositions in the concentration of Gamma and of von Mises are the positive and the negative part of
+∂q/∂φ = q ∂ln q/∂φ (the Hahn–Jordan decomposition). Their integral is W, the implicit gradient times the density, which
+decreases from its peak on both sides. The points on either side at which W equals a uniform fraction of the peak, found by
+bisection, are samples of the two parts.
 """
 
 import math
@@ -23,31 +24,37 @@ import torch
 import torch.distributions as td
 from torch import Tensor
 
-from irg_experiments.estimators.gamma_cdf import density_of_log
+from irg_experiments.estimators.base import Estimator
+from irg_experiments.estimators.dispatch import FamilyDispatch
 from irg_experiments.estimators.surrogate import weight
 from irg_experiments.implicit.distributions.von_mises import wrapped
 from irg_experiments.implicit.sampling import standard_gamma
 from irg_experiments.implicit.special.gamma import log_gamma_sample_grad
+from irg_experiments.implicit.special.log_gamma import log_gamma_density
 from irg_experiments.implicit.special.von_mises import circular_variance, von_mises_sample_grad
 
-# the constant, and draws of the positive and the negative part
+# the constant, and samples of the positive and of the negative part
 Triple = tuple[Tensor, Tensor, Tensor]
+# by the name of the parameter
+Decompositions = dict[str, Callable[[Tensor, Tensor], Triple]]
 _BISECTIONS = 50
 
 
-class MeasureValued:
+class MeasureValued(Estimator):
     """Normal, Gamma and von Mises, in all their parameters, by weak derivatives; f need not be differentiable.
 
-    Each parameter that requires a gradient takes two more evaluations of f, at samples of the shape of the first. An element of
-    f's values must depend on the same element of the sample alone: ``td.Independent`` is refused.
+    Each parameter that requires a gradient takes two more evaluations of f, at samples of the same shape. An element of f's
+    values must depend on the same element of the sample alone, so ``td.Independent`` raises NotImplementedError.
 
     Source: Mohamed, Rosca, Figurnov & Mnih (2020), Table 1; Heidergott & Vázquez-Abad (2008).
     """
 
-    distributions = (td.Normal, td.Gamma, td.VonMises)
+    label = "measure-valued"
+    families = (td.Normal, td.Gamma, td.VonMises)
+    elementwise = True
 
     def expectation(self, f: Callable[[Tensor], Tensor], q: td.Distribution, num_samples: int = 1) -> Tensor:
-        """See ``irg_experiments.estimators.base.Estimator``."""
+        """See ``Estimator``."""
         decompositions = _decompositions(q)
         estimate = f(q.sample((num_samples,))).mean(0)
         parameters = [getattr(q, name) for name in decompositions]
@@ -67,7 +74,7 @@ def _normal_loc(loc: Tensor, scale: Tensor) -> Triple:
 
 
 def _normal_scale(loc: Tensor, scale: Tensor) -> Triple:
-    # the first component of a normal vector of three, given its length, is uniform between plus and minus that
+    # given the length of a normal vector in three dimensions, its first component is uniform between minus and plus the length
     vector = torch.randn((3, *scale.shape), dtype=scale.dtype, device=scale.device)
     maxwell = torch.copysign(vector.square().sum(0).sqrt(), vector[0])
     return 1 / scale, loc + scale * maxwell, loc + scale * vector[0]
@@ -88,7 +95,7 @@ def _gamma_concentration(concentration: Tensor, rate: Tensor) -> Triple:
 
 def _gamma_integral(a: Tensor, log_g: Tensor) -> Tensor:
     """W = −∂P(a, g)/∂a."""
-    return density_of_log(a, log_g) * log_gamma_sample_grad(a, log_g)
+    return log_gamma_density(a, log_g) * log_gamma_sample_grad(a, log_g)
 
 
 def _von_mises_loc(loc: Tensor, concentration: Tensor) -> Triple:
@@ -118,7 +125,7 @@ def _von_mises_integral(concentration: Tensor, angle: Tensor) -> Tensor:
 
 
 def _solve(function: Callable[[Tensor], Tensor], target: Tensor, peak: Tensor, end: Tensor) -> Tensor:
-    """Where ``function``, which falls from ``peak`` to ``end``, equals ``target``."""
+    """The point between ``peak`` and ``end`` at which ``function`` equals ``target``; it decreases from ``peak`` to ``end``."""
     for _ in range(_BISECTIONS):
         middle = 0.5 * (peak + end)
         above = function(middle) > target
@@ -130,12 +137,22 @@ def _positive(value: Tensor) -> Tensor:
     return value.clamp(min=torch.finfo(value.dtype).tiny)
 
 
-def _decompositions(q: td.Distribution) -> dict[str, Callable[[Tensor, Tensor], Triple]]:
-    """By the name of the parameter, in the order in which they take the parameters."""
-    if isinstance(q, td.Normal):
-        return {"loc": _normal_loc, "scale": _normal_scale}
-    if isinstance(q, td.Gamma):
-        return {"concentration": _gamma_concentration, "rate": _gamma_rate}
-    if isinstance(q, td.VonMises):
-        return {"loc": _von_mises_loc, "concentration": _von_mises_concentration}
-    raise NotImplementedError(f"measure_valued has no decomposition of {type(q).__name__}")
+@FamilyDispatch
+def _decompositions(q: td.Distribution) -> Decompositions:
+    """One function per parameter; each takes all parameters, in the order of the dictionary."""
+    raise NotImplementedError(f"MeasureValued has no decomposition for {type(q).__name__}")
+
+
+@_decompositions.register
+def _(q: td.Normal) -> Decompositions:
+    return {"loc": _normal_loc, "scale": _normal_scale}
+
+
+@_decompositions.register
+def _(q: td.Gamma) -> Decompositions:
+    return {"concentration": _gamma_concentration, "rate": _gamma_rate}
+
+
+@_decompositions.register
+def _(q: td.VonMises) -> Decompositions:
+    return {"loc": _von_mises_loc, "concentration": _von_mises_concentration}

@@ -1,51 +1,52 @@
-"""The score-function estimator (REINFORCE), which needs nothing but a log-density."""
+"""The score-function estimator (REINFORCE), which needs only a log-density."""
 
 from collections.abc import Callable
+from typing import Literal
 
 import torch
 import torch.distributions as td
 from torch import Tensor
 
-from irg_experiments.errors import UserError
-from irg_experiments.estimators.standard import GAMMA_FAMILIES, base_of, gammas, log_prob_from_log_gammas
+from irg_experiments.config.types import Fraction
+from irg_experiments.estimators.base import Estimator
+from irg_experiments.estimators.standard import GAMMA_FAMILIES, base_of, log_prob_from_log_gammas, standardize
 from irg_experiments.implicit.sampling import standard_log_gamma
 
-BASELINES = ("none", "moving_average", "leave_one_out")
 
-
-class ScoreFunction:
+class ScoreFunction(Estimator):
     """∇φ E[f(z)] = E[(f(z) − b) ∇φ log q_φ(z)], for every distribution with a ``log_prob``; f need not be differentiable.
 
-    Gamma, Beta and Dirichlet take log q from the logarithms of the Gammas, finite where the sample itself underflows.
+    Gamma, Beta and Dirichlet compute log q from the logarithms of the Gammas, finite where the sample itself underflows.
 
     Args:
-        baseline: b, which lowers the variance and leaves the mean alone. "none"; "moving_average", one number: the
-            exponential moving average of f over all earlier calls that record gradients, zero at the first one, kept in the
-            estimator and lost with it, checkpoints included; "leave_one_out", the mean of the other samples of the call,
-            which with a single sample is "none".
+        baseline: b, which lowers the variance and does not change the mean. "none"; "moving_average", a single number: the
+            exponential moving average of f over all earlier calls that record gradients, zero at the first call, kept in the
+            estimator and not saved in checkpoints; "leave_one_out", the mean over the other samples of the call, which is
+            "none" for a single sample.
         decay: of the moving average, 0 ≤ decay < 1.
-
-    Raises:
-        UserError: an unknown baseline, or a decay out of range.
 
     Source: Williams (1992); baselines by Mnih & Gregor (2014) and Kool et al. (2019); the surrogate by Foerster et al. (2018).
     """
 
-    distributions = (td.Distribution,)
+    families = (td.Distribution,)
 
-    def __init__(self, baseline: str = "leave_one_out", decay: float = 0.99) -> None:
-        if baseline not in BASELINES:
-            raise UserError(f"baseline must be one of {', '.join(BASELINES)}, not {baseline}")
-        if not 0 <= decay < 1:
-            raise UserError(f"decay must be at least 0 and below 1, not {decay}")
+    def __init__(
+        self, baseline: Literal["none", "moving_average", "leave_one_out"] = "leave_one_out", decay: Fraction = 0.99
+    ) -> None:
         self.baseline, self.decay = baseline, decay
         self._average: Tensor | None = None
 
+    @property
+    def label(self) -> str:
+        """See ``Estimator``; the default baseline is not mentioned."""
+        variants = {"none": ", no baseline", "moving_average": f", moving average, decay = {self.decay:g}"}
+        return f"score function{variants.get(self.baseline, '')}"
+
     def expectation(self, f: Callable[[Tensor], Tensor], q: td.Distribution, num_samples: int = 1) -> Tensor:
-        """See ``irg_experiments.estimators.base.Estimator``."""
+        """See ``Estimator``."""
         sample, log_prob = _draw(q, num_samples)
         values = f(sample)
-        ratio = (log_prob - log_prob.detach()).exp()  # one, whose every derivative is that of the density
+        ratio = (log_prob - log_prob.detach()).exp()  # one, with the derivatives of the density divided by its value
         surrogate = values * ratio
         baseline = self._baseline(values.detach())
         if baseline is not None:
@@ -69,7 +70,7 @@ def _draw(q: td.Distribution, num_samples: int) -> tuple[Tensor, Tensor]:
     if not isinstance(base_of(q), GAMMA_FAMILIES):
         sample = q.sample((num_samples,))
         return sample, q.log_prob(sample)
-    standard = gammas(q)
+    standard = standardize(q)
     concentration = standard.parameter.detach().expand(num_samples, *standard.parameter.shape)
     log_gamma = standard_log_gamma(concentration)
     return standard.sample(log_gamma).detach(), log_prob_from_log_gammas(q, log_gamma)

@@ -1,7 +1,7 @@
-"""Distributions in terms of standard variables of one parameter each: log-Gammas of unit rate, angles about zero.
+"""Distributions as functions of standard variables with one parameter each: log-Gammas of unit rate, and angles about zero.
 
-A method states what it does to a standard variable; what follows is shared. Gamma, Beta and Dirichlet are functions of the
-logarithms of independent Gammas, as everything there is done in log space: Gamma variables of small shape underflow.
+A method states how it differentiates a standard variable; everything after that is shared. Gamma, Beta and Dirichlet are
+functions of the logarithms of independent Gammas: in log space, because Gamma variables of small shape underflow.
 """
 
 from collections.abc import Callable
@@ -12,6 +12,7 @@ import torch.distributions as td
 from torch import Tensor
 from torch.nn.functional import log_softmax
 
+from irg_experiments.estimators.dispatch import FamilyDispatch
 from irg_experiments.implicit.distributions.beta import beta_from_log_gammas
 from irg_experiments.implicit.distributions.dirichlet import softmax_from_largest
 from irg_experiments.implicit.distributions.von_mises import wrapped
@@ -23,14 +24,16 @@ class Standard(NamedTuple):
     """A distribution as a function of independent standard variables.
 
     Attributes:
-        parameter: their parameters.
+        parameter: of the standard variables: the shapes a of log g with g ~ Gamma(a, 1), or the κ of angles y ~ vM(0, κ).
         sample: maps standard variables, of shape (num_samples, *parameter.shape), to samples; carries the gradient.
         dims: how many of the last dimensions of the standard variables belong to one value of f.
+        angular: True for angles, False for log-Gammas.
     """
 
     parameter: Tensor
     sample: Callable[[Tensor], Tensor]
     dims: int
+    angular: bool = False
 
     def total(self, x: Tensor) -> Tensor:
         """Sums over the standard variables that belong to one value of f."""
@@ -42,52 +45,79 @@ def base_of(q: td.Distribution) -> td.Distribution:
     return base_of(q.base_dist) if isinstance(q, td.Independent) else q
 
 
-def gammas(q: td.Distribution) -> Standard:
-    """Gamma, Beta, Dirichlet, or ``td.Independent`` of them, from log g_k with g_k ~ Gamma(parameter_k, 1).
+def standardize(q: td.Distribution) -> Standard:
+    """Gamma, Beta, Dirichlet or von Mises, or ``td.Independent`` of them, as a function of standard variables.
 
-    Samples are those of the package's distributions: Gamma no smaller than the smallest normal number, Beta inside (0, 1).
+    Samples have the range of the package's distributions: Gamma at least the smallest normal number, Beta inside (0, 1), von
+    Mises within [−π, π].
 
     Raises:
         NotImplementedError: any other distribution.
     """
-    base = base_of(q)
-    dims = 1 + _inner_dims(q)
-    if isinstance(base, td.Dirichlet):
-        return Standard(base.concentration, softmax_from_largest, dims)
-    if isinstance(base, td.Beta):
-        return Standard(_beta_concentrations(base), _beta_sample, dims)
-    if isinstance(base, td.Gamma):
-        return Standard(base.concentration.unsqueeze(-1), lambda log_gamma: _gamma_sample(base.rate, log_gamma), dims)
-    raise NotImplementedError(f"{type(base).__name__} is not made of Gammas")
+    standard = _standardize(base_of(q))
+    return standard._replace(dims=standard.dims + _inner_dims(q))
 
 
 def log_prob_from_log_gammas(q: td.Distribution, log_gamma: Tensor) -> Tensor:
-    """The log-density of the sample that ``gammas(q)`` makes of ``log_gamma``, with the sample itself held fixed.
+    """The log-density of the sample that ``standardize(q)`` makes of ``log_gamma``, with the sample itself held fixed.
 
-    It takes the logarithm of the sample from ``log_gamma``, and is finite where the sample has underflowed.
-    """
-    base, log_gamma = base_of(q), log_gamma.detach()
-    if isinstance(base, td.Gamma):
-        log_prob = _gamma_log_prob(base, log_gamma.squeeze(-1))
-    else:
-        log_prob = _dirichlet_log_prob(gammas(base).parameter, log_softmax(log_gamma, -1))
-    return _sum_last(log_prob, _inner_dims(q))
-
-
-def angles(q: td.Distribution) -> Standard:
-    """VonMises, or ``td.Independent`` of it, from angles y ~ vM(0, κ): z = loc + y, within [−π, π].
+    The logarithm of the sample is computed from ``log_gamma``, so the result is finite where the sample has underflowed.
 
     Raises:
-        NotImplementedError: any other distribution.
+        NotImplementedError: q is not made of Gammas.
     """
-    base = base_of(q)
-    if not isinstance(base, td.VonMises):
-        raise NotImplementedError(f"{type(base).__name__} is not a von Mises distribution")
-    return Standard(base.concentration, lambda angle: wrapped(base.loc + angle), _inner_dims(q))
+    return _sum_last(_log_prob(base_of(q), log_gamma.detach()), _inner_dims(q))
+
+
+@FamilyDispatch
+def _standardize(q: td.Distribution) -> Standard:
+    raise NotImplementedError(f"{type(q).__name__} is not a Gamma, Beta, Dirichlet or von Mises distribution")
+
+
+@_standardize.register
+def _(q: td.Dirichlet) -> Standard:
+    return Standard(q.concentration, softmax_from_largest, dims=1)
+
+
+@_standardize.register
+def _(q: td.Beta) -> Standard:
+    return Standard(_beta_concentrations(q), lambda log_gamma: beta_from_log_gammas(*log_gamma.unbind(-1)), dims=1)
+
+
+@_standardize.register
+def _(q: td.Gamma) -> Standard:
+    return Standard(q.concentration.unsqueeze(-1), lambda log_gamma: _gamma_sample(q.rate, log_gamma), dims=1)
+
+
+@_standardize.register
+def _(q: td.VonMises) -> Standard:
+    return Standard(q.concentration, lambda angle: wrapped(q.loc + angle), dims=0, angular=True)
+
+
+@FamilyDispatch
+def _log_prob(q: td.Distribution, log_gamma: Tensor) -> Tensor:
+    raise NotImplementedError(f"{type(q).__name__} is not a Gamma, Beta or Dirichlet distribution")
+
+
+@_log_prob.register
+def _(q: td.Dirichlet, log_gamma: Tensor) -> Tensor:
+    return _dirichlet_log_prob(q.concentration, log_gamma)
+
+
+@_log_prob.register
+def _(q: td.Beta, log_gamma: Tensor) -> Tensor:
+    return _dirichlet_log_prob(_beta_concentrations(q), log_gamma)
+
+
+@_log_prob.register
+def _(q: td.Gamma, log_gamma: Tensor) -> Tensor:
+    a, log_rate = q.concentration, q.rate.log()
+    log_value = log_gamma.squeeze(-1) - log_rate.detach()
+    return a * log_rate + (a - 1) * log_value - q.rate * log_value.exp() - torch.lgamma(a)
 
 
 def _inner_dims(q: td.Distribution) -> int:
-    """How many dimensions ``td.Independent`` has added to the event."""
+    """How many batch dimensions ``td.Independent`` has turned into event dimensions."""
     return len(q.event_shape) - len(base_of(q).event_shape)
 
 
@@ -104,16 +134,6 @@ def _beta_concentrations(q: td.Beta) -> Tensor:
     return torch.stack((q.concentration1, q.concentration0), -1)
 
 
-def _beta_sample(log_gamma: Tensor) -> Tensor:
-    return beta_from_log_gammas(*log_gamma.unbind(-1))
-
-
-def _gamma_log_prob(q: td.Gamma, log_gamma: Tensor) -> Tensor:
-    a, log_rate = q.concentration, q.rate.log()
-    log_value = log_gamma - log_rate.detach()
-    return a * log_rate + (a - 1) * log_value - q.rate * log_value.exp() - torch.lgamma(a)
-
-
-def _dirichlet_log_prob(concentration: Tensor, log_value: Tensor) -> Tensor:
+def _dirichlet_log_prob(concentration: Tensor, log_gamma: Tensor) -> Tensor:
     normaliser = concentration.sum(-1).lgamma() - concentration.lgamma().sum(-1)
-    return ((concentration - 1) * log_value).sum(-1) + normaliser
+    return ((concentration - 1) * log_softmax(log_gamma, -1)).sum(-1) + normaliser

@@ -1,4 +1,4 @@
-"""A value with a slope of our choosing: what surrogates are made of."""
+"""A value with a chosen derivative: the building block of surrogate losses."""
 
 from typing import Any
 
@@ -9,20 +9,21 @@ from irg_experiments.implicit.rule import first_order
 
 
 def attach(value: Tensor, slope: Tensor, parameter: Tensor) -> Tensor:
-    """``value``, with the derivative ``slope`` in ``parameter``; neither brings any other gradient.
+    """``value``, with the derivative ``slope`` in ``parameter`` and no other gradient.
 
     Args:
-        value: what comes back.
-        slope: d value / d parameter.
-        parameter: of the same shape as the other two.
+        value: the result; its own gradient is dropped.
+        slope: d value / d parameter, held constant.
+        parameter: of the same shape as ``value`` and ``slope``.
 
-    Differentiating the gradient once more raises NotImplementedError, since the slope is held constant.
+    Returns:
+        A copy of ``value``. Differentiating its gradient once more raises NotImplementedError, since the slope is constant.
     """
     return _Attached.apply(value.detach(), slope.detach(), parameter)
 
 
 def weight(score: Tensor, parameter: Tensor) -> Tensor:
-    """Zero, with the derivative ``score`` in ``parameter``: f · (1 + weight) is f, with the gradient f · score added."""
+    """Zero, with the derivative ``score`` in ``parameter``: f · (1 + weight) equals f, with the gradient f · score added."""
     return attach(torch.zeros_like(score), score, parameter)
 
 

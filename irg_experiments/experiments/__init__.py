@@ -1,5 +1,1 @@
-"""The experiments: config in, record out."""
-
-from irg_experiments.experiments.runner import run_experiment
-
-__all__ = ["run_experiment"]
+"""The experiments, a room each, and what they share: the protocol and the runner."""

@@ -1,61 +1,42 @@
-"""What every experiment shares: its directory, its record, its seed, what happens when it is repeated or fails."""
+"""What every experiment shares: its directory, its record, its seed, and what happens when it is repeated, resumed or fails."""
 
 import dataclasses
 import logging
+import os
 import shlex
 import shutil
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import torch
 from omegaconf import DictConfig, OmegaConf
 
-from irg_experiments import implicit
-from irg_experiments.config import check_values
-from irg_experiments.experiments import accuracy, cross_entropy, lda, vae
-from irg_experiments.experiments.result import Measured
-from irg_experiments.results.record import identity, new_record, read_record, write_record
-from irg_experiments.training.device import resolve_device
-from irg_experiments.training.loop import TrainingResult
+from irg_experiments.config.command_line import resolved
+from irg_experiments.config.components import Component, find
+from irg_experiments.config.identity import identity
+from irg_experiments.config.tree import ConfigTree
+from irg_experiments.config.validation import validate
+from irg_experiments.errors import DivergedError, RunFailedError, UserError
+from irg_experiments.experiments.protocol import Experiment, ExperimentConfig
+from irg_experiments.results.collect import REPLACED, load_record
+from irg_experiments.results.console import forgiving_output
+from irg_experiments.results.drawing import draw
+from irg_experiments.results.record import RECORD, Record, code_of, git_commit, new_record, versions, write_record
+from irg_experiments.results.table import print_table
 
 log = logging.getLogger(__name__)
 
-
-class Experiment(Protocol):
-    """One experiment, set up from its config: it trains or measures, then shows what came out.
-
-    Attributes:
-        named_by: the values of the config that name its run directory, besides budget and seed.
-    """
-
-    named_by: tuple[str, ...]
-
-    def __init__(self, config: Any, device: torch.device) -> None: ...
-
-    def run(self, directory: Path) -> TrainingResult | Measured:
-        """Computes the metrics; goes on where an interrupted run of the directory stopped."""
-        ...
-
-    def show(self, directory: Path, record: dict[str, Any]) -> None:
-        """Prints the tables of a finished run and writes its figures."""
-        ...
+TRACEBACK = "traceback.txt"
 
 
-EXPERIMENTS: dict[str, type[Experiment]] = {
-    "accuracy": accuracy.AccuracyExperiment,
-    "cross_entropy": cross_entropy.CrossEntropyExperiment,
-    "lda": lda.LdaExperiment,
-    "vae": vae.VaeExperiment,
-}
-
-
-def run_experiment(config: DictConfig, overrides: Sequence[str]) -> Path:
-    """Runs the experiment of a composed config, unless its directory holds the finished run already.
+def run_experiment(config: DictConfig, overrides: Sequence[str], tree: ConfigTree | None = None) -> Path:
+    """Runs the experiment of a composed config, unless its directory holds the finished run already, and shows it.
 
     Args:
         config: as Hydra composed it.
         overrides: the command-line overrides that made it, for the record.
+        tree: the option files; the package's alone when None.
 
     Returns:
         The run directory.
@@ -63,69 +44,164 @@ def run_experiment(config: DictConfig, overrides: Sequence[str]) -> Path:
     Raises:
         UserError: the config asks for something that cannot be had.
         DivergedError: the loss became NaN or infinite; the record says so.
+        RunFailedError: anything else went wrong; the traceback is in the directory.
     """
-    resolved = resolve(config)
-    check_values(resolved)
-    directory = run_directory(resolved)
-    earlier = read_record(directory)
-    if not resolved["rerun"] and earlier is not None and earlier["status"] == "done":
-        log.info("%s is done already; rerun=true runs it once more.", directory)
+    experiment = make_experiment(resolved(config), tree or ConfigTree())
+    settings: ExperimentConfig = experiment.config
+    directory = run_directory(settings)
+    earlier = load_record(directory) if os.path.exists(directory / RECORD) else None  # False for a name that is too long
+    if earlier is not None and earlier["status"] == "done" and not settings.rerun:
+        log.info("%s is done already%s; rerun=true runs it once more.", directory, _made_by_other_code(earlier))
+        show(type(experiment), directory)
         return directory
-    if resolved["threads"] is not None:
-        torch.set_num_threads(resolved["threads"])
-    implicit.set_compile("off" if resolved["compile"] == "off" else "auto")
-    device = resolve_device(resolved["device"])
-    torch.manual_seed(resolved["seed"])
-    experiment = EXPERIMENTS[resolved["experiment"]](OmegaConf.create(resolved), device)
-    if resolved["rerun"]:  # only now, when everything that could refuse to run has been set up
-        shutil.rmtree(directory, ignore_errors=True)
-    _run_recorded(experiment, directory, new_record(portable(resolved, config), command(overrides), str(device)))
+    resumed = None if settings.rerun else earlier
+    device, compiled = _set_up_torch(settings, resumed)
+    experiment.prepare(device, compiled == "on")
+    record = new_record(
+        recorded_config(settings, config),
+        identity(settings),
+        identity(settings, seed=False),
+        command(overrides, tree or ConfigTree()),
+        str(device),
+        compiled,
+    )
+    if settings.rerun:  # only now, when everything that could refuse to run has been set up
+        _move_aside(directory, earlier)
+    _run_recorded(experiment, directory, record, resumed)
+    _remove(directory.with_name(directory.name + REPLACED))
+    show(type(experiment), directory)
     return directory
 
 
-def resolve(config: DictConfig) -> dict[str, Any]:
-    """The config with every reference resolved. Of the budget only its name stays: what it sets is in ``training``."""
-    resolved: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    resolved["budget"] = resolved["budget"]["name"]
-    return resolved
+def make_experiment(plain: dict[str, Any], tree: ConfigTree) -> Experiment:
+    """The experiment that a resolved config describes, with its config checked.
+
+    Raises:
+        UserError: a value cannot be.
+    """
+    if not isinstance(plain.get("experiment"), str) or not isinstance(plain.get("_target_"), str):
+        raise UserError(f"No experiment is chosen. Choose experiment={' or '.join(tree.choices('experiment'))}.")
+    named = validate(Component, {"_target_": plain["_target_"], "name": plain["experiment"]}, "experiment")
+    cls = find(named, "experiment")
+    if not (isinstance(cls, type) and issubclass(cls, Experiment)):
+        raise UserError(f"_target_ '{plain['_target_']}' is no experiment: it must be a subclass of Experiment.")
+    return cls(validate(cls.Config, plain, tree=tree), tree)
 
 
-def portable(resolved: dict[str, Any], config: DictConfig) -> dict[str, Any]:
-    """The resolved config for the record, with the data root as it was written: a path of one machine helps no other."""
-    if "data" not in resolved:
-        return resolved
-    as_written: Any = OmegaConf.to_container(config.data)
-    return {**resolved, "data": {**resolved["data"], "root": as_written["root"]}}
+def show(experiment: type[Experiment], directory: Path) -> None:
+    """Draws the figures that are missing, and prints the tables of a finished run and the paths of all its figures."""
+    record = load_record(directory)
+    if record is None:
+        return
+    for name, value in record["non_finite"].items():
+        log.warning("%s is %s; the record has null in its place.", name, value)
+    paths = draw(directory, experiment.figures(directory, record))
+    with forgiving_output():
+        for table in experiment.summary(directory, record):
+            print_table(table)
+        for path in paths:
+            print(path)
 
 
-def run_directory(resolved: dict[str, Any]) -> Path:
-    """Where a run of this config belongs: a readable name, and a hash of everything that can change the result."""
-    keys = EXPERIMENTS[resolved["experiment"]].named_by
-    values = (str(OmegaConf.select(OmegaConf.create(resolved), key)) for key in keys)
-    parts = (*values, resolved["budget"], f"seed{resolved['seed']}")
-    return Path(resolved["output"]) / resolved["experiment"] / f"{'-'.join(parts)}-{identity(resolved)}"
+def run_directory(settings: ExperimentConfig) -> Path:
+    """Where a run belongs: a readable name, and a hash of everything that can change the result."""
+    parts = (*settings.labels(), settings.budget, f"seed{settings.seed}", identity(settings))
+    return Path(settings.output) / settings.experiment / "-".join(parts)
 
 
-def command(overrides: Sequence[str]) -> str:
-    """The command line that gives this run, without where it writes and reads."""
-    kept = [item for item in overrides if not item.startswith(("output=", "rerun=", "data.root="))]
-    return shlex.join(["irg-run", *kept])
+def recorded_config(settings: ExperimentConfig, config: DictConfig) -> dict[str, Any]:
+    """The checked config for the record, with the data root as it was written: a path of one machine helps no other."""
+    recorded = settings.model_dump(mode="json", by_alias=True)
+    if "data" in recorded:
+        as_written: Any = OmegaConf.to_container(config.data)
+        recorded["data"]["root"] = as_written["root"]
+    return recorded
 
 
-def _run_recorded(experiment: Experiment, directory: Path, record: dict[str, Any]) -> None:
-    directory.mkdir(parents=True, exist_ok=True)
+def command(overrides: Sequence[str], tree: ConfigTree) -> str:
+    """The command line that gives this run, without where it writes and where data are."""
+    folders = [word for folder in tree.extra for word in ("--config-dir", os.path.relpath(folder))]
+    kept = [item for item in overrides if not item.startswith(("output=", "rerun=", "data.root=", "hydra."))]
+    return shlex.join(["irg-run", *folders, *kept])
+
+
+def _set_up_torch(settings: ExperimentConfig, resumed: Record | None) -> tuple[Any, str]:
+    """The device, and whether code is compiled, "on" or "off": a run that is resumed keeps what it began with."""
+    import torch
+
+    from irg_experiments import implicit
+    from irg_experiments.implicit.compilation import resolve_mode
+    from irg_experiments.training.device import resolve_device
+
+    device = resolve_device(settings.device)
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    before = resumed["compile"] if resumed else None
+    compiled = resolve_mode(before or settings.compile, device)
+    if before is not None and compiled != before:
+        log.warning("The run began with compile=%s, which this machine cannot: results may differ by rounding.", before)
+    implicit.set_compile(compiled)
+    torch.manual_seed(settings.seed)
+    return device, compiled
+
+
+def _run_recorded(experiment: Experiment, directory: Path, record: Record, resumed: Record | None) -> None:
     log.info("Run directory: %s", directory)
-    (directory / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(record["config"])))
-    interrupted = read_record(directory)
-    if interrupted is not None:
-        record["started"] = interrupted["started"]
-    write_record(directory, record)
+    if resumed is not None:
+        record = {**record, "started": resumed["started"], "earlier_code": _earlier_code(resumed)}
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(record["config"])), encoding="utf-8")
+        write_record(directory, record)
+    except OSError as error:
+        raise UserError(f"{directory} cannot be written ({error.strerror}). Choose another folder by output=…") from error
     try:
         result = experiment.run(directory)
     except Exception as error:
         write_record(directory, {**record, "status": "failed", "error": f"{type(error).__name__}: {error}"})
-        raise
-    fields = dataclasses.asdict(result)
-    record.update({name: round(value, 1) if isinstance(value, float) else value for name, value in fields.items()})
-    experiment.show(directory, record)
-    write_record(directory, {**record, "status": "done"})
+        if isinstance(error, UserError | DivergedError):
+            raise
+        (directory / TRACEBACK).write_text(traceback.format_exc(), encoding="utf-8")
+        raise RunFailedError(f"{type(error).__name__}: {error}. The traceback is in {directory / TRACEBACK}.") from error
+    found = dataclasses.asdict(result)
+    rounded = {name: round(value, 1) if isinstance(value, float) else value for name, value in found.items()}
+    write_record(directory, {**record, **rounded, "status": "done"})
+    try:
+        experiment.save(directory)
+    except Exception as error:  # costs pictures, never metrics
+        log.warning("What the figures need could not be saved (%s: %s).", type(error).__name__, error)
+
+
+def _earlier_code(resumed: Record) -> list[str]:
+    """The code that began a run, where other code goes on with it."""
+    before: list[str] = resumed["earlier_code"]
+    return list(dict.fromkeys([*before, code_of(resumed)])) if code_of(resumed) != _this_code() else before
+
+
+def _this_code() -> str:
+    return code_of({"git_commit": git_commit(), "versions": versions()})
+
+
+def _made_by_other_code(earlier: Record) -> str:
+    return "" if code_of(earlier) == _this_code() else f", by other code ({code_of(earlier)}, this is {_this_code()})"
+
+
+def _move_aside(directory: Path, earlier: Record | None) -> None:
+    """Keeps a finished run until its successor is done; what was left of an unfinished one is removed."""
+    aside = directory.with_name(directory.name + REPLACED)
+    try:
+        if earlier is not None and earlier["status"] == "done":
+            _remove(aside)
+            directory.rename(aside)
+        else:
+            _remove(directory)
+    except OSError as error:
+        raise UserError(f"{directory} cannot be moved aside ({error.strerror}). Nothing was run.") from error
+
+
+def _remove(path: Path) -> None:
+    """Removes a folder, or the link to one."""
+    if path.is_symlink():
+        path.unlink()
+    elif path.exists():
+        shutil.rmtree(path)

@@ -1,4 +1,4 @@
-"""Implicit reparameterization gradients: the rule, special functions and distributions. Imports torch alone."""
+"""Implicit reparameterization gradients: the rule, special functions and distributions. Requires torch only."""
 
 from irg_experiments.implicit import distributions, special
 from irg_experiments.implicit.compilation import set_compile

@@ -1,35 +1,41 @@
-"""Which form of a custom ``torch.autograd.Function`` serves: under torch.compile, under torch.func, and plainly."""
+"""Which variant of a custom ``torch.autograd.Function`` to call: for torch.compile, for torch.func, or for plain autograd."""
 
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import Function, forward_ad
+from torch.autograd import Function
+
+from irg_experiments.implicit.private_torch import (
+    forward_ad_level,
+    functorch_interpreters,
+    functorch_is_active,
+    functorch_vmap,
+)
 
 
 def is_transformed() -> bool:
-    """Whether a transformation of torch.func, and not torch.compile, follows the operations."""
-    return not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active()
+    """Whether a transformation of torch.func is active, outside torch.compile."""
+    return not torch.compiler.is_compiling() and functorch_is_active()
 
 
 def is_batched() -> bool:
-    """Whether torch.func.vmap is among the transformations that follow the operations."""
-    vmap = torch._C._functorch.TransformType.Vmap
-    return is_transformed() and any(level.key() == vmap for level in torch._C._functorch.get_interpreter_stack())
+    """Whether torch.func.vmap is among the active transformations."""
+    return is_transformed() and any(level.key() == functorch_vmap for level in functorch_interpreters())
 
 
 def is_traced() -> bool:
-    """Whether torch.compile or a transformation of torch.func follows the operations."""
+    """Whether torch.compile or a transformation of torch.func is active."""
     return torch.compiler.is_compiling() or is_transformed()
 
 
 def is_differentiated() -> bool:
-    """Whether anything may ask for derivatives of the operations: autograd, forward mode, torch.func or torch.compile."""
-    return torch.is_grad_enabled() or forward_ad._current_level >= 0 or is_traced()
+    """Whether a derivative of the operations may be requested: by autograd, forward mode, torch.func or torch.compile."""
+    return torch.is_grad_enabled() or forward_ad_level() >= 0 or is_traced()
 
 
 def eager(function: type[Function]) -> type[Function]:
-    """The same function without ``setup_context``, which torch.func needs and which costs 30 µs a call."""
+    """The same function without ``setup_context``, which torch.func requires and which costs 30 µs per call."""
 
     class Eager(Function):
         @staticmethod
@@ -45,7 +51,7 @@ def eager(function: type[Function]) -> type[Function]:
 
 
 def apply(compiled: type[Function], transformed: type[Function], plain: type[Function], *inputs: Any) -> Tensor:
-    """Applies ``compiled`` while torch.compile traces, ``transformed`` under torch.func, and else ``plain``."""
+    """Apply ``compiled`` while torch.compile traces, ``transformed`` under torch.func, and ``plain`` otherwise."""
     if torch.compiler.is_compiling():
         return compiled.apply(*inputs)
     return (transformed if is_transformed() else plain).apply(*inputs)

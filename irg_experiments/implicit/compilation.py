@@ -1,36 +1,32 @@
-"""Special functions as machine code: compiled once per machine, on demand, and eager where that cannot be.
+"""Special functions and sample derivatives as machine code, compiled on demand.
 
-A special function is a formula of a hundred elementwise operations. Run eagerly, each passes over memory; compiled, all of them
-pass once. A formula is compiled when it has been evaluated for a million elements, a fraction of a second's work, so that short
-scripts never wait. The machine code is kept in ``$XDG_CACHE_HOME/irg_experiments`` (``~/.cache/irg_experiments``) and
-loaded by later processes in milliseconds. Inside ``torch.compile`` and under ``torch.func`` the formula itself is used.
+A special function is a formula of about a hundred elementwise operations. Run eagerly, each operation passes over memory once;
+compiled, all of them share one pass. Compiled kernels are kept on disk and loaded by later processes in milliseconds (see
+``_kernel_cache.py``). Where a formula cannot be compiled, or its kernel cannot be stored, it runs eagerly after one log line.
+Inside ``torch.compile`` and under ``torch.func`` the formula itself is used.
 """
 
 import functools
-import hashlib
 import logging
-import os
-import platform
+import re
 import shutil
-import tempfile
-import zipfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor
 
+from irg_experiments.implicit import _kernel_cache
 from irg_experiments.implicit._autograd import is_traced
+from irg_experiments.implicit._kernel_cache import Formula
 
 log = logging.getLogger(__name__)
 
-Formula = Callable[..., Tensor]
-
 MODES = ("auto", "on", "off")
-# elements a formula computes eagerly before it is compiled in mode "auto"
+# elements that a formula computes eagerly before it is compiled in mode "auto"
 _PATIENCE = 1_000_000
-# below it starting compiled code takes more time than it saves
+# smaller tensors are computed eagerly: the call of a kernel would take longer than the formula
 _FEW = 32
 
 
@@ -39,33 +35,74 @@ class _State:
 
 
 def set_compile(mode: str) -> None:
-    """How special functions and sample derivatives are evaluated outside ``torch.compile``, in this process.
+    """Set how special functions and sample derivatives are evaluated outside ``torch.compile``, in this process.
 
     Args:
-        mode: "auto" compiles a formula after a million elements, where there is a compiler; "on" at its first use; "off" never.
-            Results agree to rounding.
+        mode: "on" compiles a formula at its first use; what is compiled then depends on each call alone. "off" never compiles.
+            "auto" compiles a formula after a million elements, if there is a compiler. Results agree up to rounding.
 
     Raises:
-        ValueError: another mode.
+        ValueError: any other mode.
     """
+    _State.mode = _checked(mode)
+
+
+def resolve_mode(mode: str, device: torch.device) -> Literal["on", "off"]:
+    """The mode to use for a whole run: "on" or "off", decided once so that results do not depend on how much was computed.
+
+    Args:
+        mode: "auto" becomes "on" if formulas can be compiled for the device and "off" otherwise; so does "on", as there is no
+            alternative. "off" stays.
+        device: where the tensors are.
+
+    Raises:
+        ValueError: any other mode.
+    """
+    return "on" if _checked(mode) != "off" and can_compile(device) else "off"
+
+
+def _checked(mode: str) -> str:
     if mode not in MODES:
         raise ValueError(f"mode must be one of {', '.join(MODES)}, not {mode!r}")
-    _State.mode = mode
+    return mode
+
+
+def can_compile(device: torch.device) -> bool:
+    """Whether formulas can be compiled for the device. If not, one log line per process says why."""
+    if device.type == "cpu" and not any(shutil.which(compiler) for compiler in ("g++", "clang++", "c++")):
+        _warn_of_no_compiler()
+        return False
+    if device.type == "mps":
+        _warn_of_no_support(device.type)
+        return False
+    return True
+
+
+@functools.cache
+def _warn_of_no_compiler() -> None:
+    log.warning("No C++ compiler found: running without torch.compile, slower. Install g++ to speed this up.")
+
+
+@functools.cache
+def _warn_of_no_support(device: str) -> None:
+    log.warning("torch.compile does not support all operations on %s: running without it, slower.", device)
 
 
 def evaluate(formula: Formula, arguments: Sequence[Tensor]) -> Tensor:
-    """``formula(*arguments)`` for tensors of one shape, dtype and device; by machine code where that is worth it.
+    """``formula(*arguments)`` for tensors of one shape, dtype and device, by machine code where possible.
 
-    The formula is elementwise: of any shape it makes the same numbers, perhaps several along a new first dimension.
+    The formula must be elementwise: its values must not depend on the shape. It may stack several values per element along a
+    new first dimension.
     """
     first = arguments[0]
-    if _State.mode == "off" or _is_watched(arguments) or first.numel() < _FEW:  # in this order: traces know no numbers
+    # check for tracing before the size: numel() may be symbolic
+    if _State.mode == "off" or _must_see_operations(arguments) or first.numel() < _FEW:
         return formula(*arguments)
     return _kernel(formula, first.dtype, first.device.type)(arguments)
 
 
-def _is_watched(arguments: Sequence[Tensor]) -> bool:
-    """Whether torch.compile, torch.func or autograd follow the operations, and must see those of the formula."""
+def _must_see_operations(arguments: Sequence[Tensor]) -> bool:
+    """Whether torch.compile, torch.func or autograd needs the operations of the formula."""
     return is_traced() or (torch.is_grad_enabled() and any(argument.requires_grad for argument in arguments))
 
 
@@ -75,7 +112,7 @@ def _kernel(formula: Formula, dtype: torch.dtype, device: str) -> "_Kernel":
 
 
 class _Kernel:
-    """A formula for one dtype and kind of device, compiled at its first call; the formula itself should that fail."""
+    """A formula for one dtype and type of device; compiled at its first call, or eager if that fails."""
 
     def __init__(self, formula: Formula, dtype: torch.dtype, device: str) -> None:
         self.formula, self.dtype, self.device = formula, dtype, device
@@ -87,98 +124,41 @@ class _Kernel:
             self.elements += arguments[0].numel()
             if _State.mode != "on" and self.elements < _PATIENCE:
                 return self.formula(*arguments)
-            self.compiled = self._compile(len(arguments))
-        # the machine code reads plain arrays
-        result = self.compiled(*(argument.contiguous().view(-1) for argument in arguments))
+        # kernels read contiguous arrays
+        flat = [argument.contiguous().view(-1) for argument in arguments]
+        if self.compiled is None:
+            self.compiled = self._compile(flat)
+        result = self.compiled(*flat)
         return result.view(result.shape[:-1] + arguments[0].shape)
 
-    def _compile(self, count: int) -> Callable[..., Tensor]:
+    def _compile(self, arguments: Sequence[Tensor]) -> Callable[..., Tensor]:
         if not can_compile(torch.device(self.device)):
             return self.formula
         try:
             if self.device != "cpu":
-                return torch.compile(self.formula, dynamic=True, fullgraph=True)
-            # in a thread of its own, which no mode, trace or default device of the caller reaches
+                compiled = torch.compile(self.formula, dynamic=True, fullgraph=True)
+                compiled(*arguments)  # torch compiles at the first call
+                return compiled
+            # in a separate thread, which the caller's modes and default device do not affect
             with ThreadPoolExecutor(1) as thread:
-                return thread.submit(_load_or_build, self.formula, self.dtype, count).result()
-        except Exception as error:  # whatever a compiler may say: the formula still works
-            log.warning("Could not compile %s: %s. Running it uncompiled, slower.", _name(self.formula), error)
+                return thread.submit(_kernel_cache.load_or_compile, self.formula, self.dtype, len(arguments)).result()
+        except OSError as error:
+            _warn_of_cache(str(error))
+            return self.formula
+        except Exception as error:  # a compiler can fail in many ways, and the formula works without it
+            name = _kernel_cache.name_of(self.formula)
+            log.warning("Could not compile %s: %s. It runs uncompiled, slower.", name, _summary(error))
             return self.formula
 
 
-def _load_or_build(formula: Formula, dtype: torch.dtype, count: int) -> Callable[..., Tensor]:
-    """The formula's machine code for the CPU, from the cache or made now."""
-    from torch._inductor import aoti_compile_and_package, aoti_load_package  # slow to import, so only when it is used
-
-    path = _cache_folder() / f"{_name(formula)}-{str(dtype).removeprefix('torch.')}-{_fingerprint(formula)}.pt2"
-    if not zipfile.is_zipfile(path):
-        log.warning("Compiling %s for this machine, once; later runs load %s.", _name(formula), path)
-        examples = tuple(torch.full((1000,), 0.5 + n, dtype=dtype) for n in range(count))
-        length = torch.export.Dim("length", min=2)
-        program = torch.export.export(_Module(formula), examples, dynamic_shapes=(({0: length},) * count,))
-        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-            # as many threads as torch uses when it runs, not when it was compiled
-            options = {"cpp.dynamic_threads": True}
-            built = aoti_compile_and_package(program, package_path=f"{folder}/{path.name}", inductor_configs=options)
-            os.replace(built, path)
-    run = aoti_load_package(str(path)).loader.boxed_run  # the package's own call costs 15 µs more, for nested arguments
-    return lambda *arguments: run(list(arguments))[0]
-
-
-class _Module(torch.nn.Module):
-    """What torch.export takes; ``*arguments`` arrive as one input."""
-
-    def __init__(self, formula: Formula) -> None:
-        super().__init__()
-        self.formula = formula
-
-    def forward(self, *arguments: Tensor) -> Tensor:
-        return self.formula(*arguments)
-
-
-def _name(formula: Formula) -> str:
-    return getattr(formula, "__name__", type(formula).__name__).strip("_")
-
-
-def _cache_folder() -> Path:
-    """Where machine code is kept; a folder that vanishes with the process if the home cannot be written to."""
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = root / "irg_experiments"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        folder = _temporary_folder()
-    return folder
-
-
 @functools.cache
-def _temporary_folder() -> Path:
-    return Path(tempfile.mkdtemp(prefix="irg_experiments_"))
+def _warn_of_cache(reason: str) -> None:
+    log.warning(
+        "Cannot keep compiled formulas: %s. They run uncompiled, slower. XDG_CACHE_HOME and TMPDIR set other folders.", reason
+    )
 
 
-@functools.cache
-def _source() -> bytes:
-    """All formulas and coefficients, a change of which makes other machine code."""
-    folder = Path(__file__).parent
-    files = sorted([*folder.glob("special/*.py"), *folder.glob("sampling/*.py")])
-    return b"".join(path.read_bytes() for path in files)
-
-
-def _fingerprint(formula: Formula) -> str:
-    """What the machine code depends on besides name and dtype: formula, torch, and this machine's processor."""
-    machine = (platform.node(), platform.machine(), torch.backends.cpu.get_cpu_capability(), torch.__version__)
-    function = getattr(formula, "__qualname__", repr(formula))
-    return hashlib.sha256(_source() + repr((function, *machine)).encode()).hexdigest()[:12]
-
-
-def can_compile(device: torch.device) -> bool:
-    """Whether torch.compile has what it needs on this machine; says so in one log line, once, when not."""
-    if device.type == "cpu" and not any(shutil.which(compiler) for compiler in ("g++", "clang++", "c++")):
-        _warn_of_no_compiler()
-        return False
-    return device.type != "mps"
-
-
-@functools.cache
-def _warn_of_no_compiler() -> None:
-    log.warning("No C++ compiler found: running without torch.compile, slower. Install g++ to speed this up.")
+def _summary(error: Exception) -> str:
+    """One line of an error's message: the C++ compiler's first error, or else the first line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return next((line for line in lines if re.search(r"\berror: ", line, re.IGNORECASE)), lines[0]).rstrip(".")

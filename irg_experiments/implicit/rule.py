@@ -1,12 +1,12 @@
-"""The implicit reparameterization rule, written once.
+"""The implicit reparameterization rule.
 
-A standardization function S_φ maps a sample z ~ q_φ to noise ε = S_φ(z) whose distribution is free of φ. Holding ε fixed
-and differentiating S_φ(z) = ε gives the derivative of the sample without ever inverting S (Figurnov, Mohamed & Mnih 2018):
+A standardization function S_φ maps a sample z ~ q_φ to noise ε = S_φ(z) whose distribution does not depend on φ.
+Differentiating S_φ(z) = ε at fixed ε gives the derivative of the sample without inverting S (Figurnov, Mohamed & Mnih 2018):
 
     ∇φ z = −(∇z S_φ(z))⁻¹ ∇φ S_φ(z)
 
-For a univariate distribution S is the cumulative distribution function F and dz/dφ = −(∂F/∂φ)/q_φ(z). The sampler and the
-gradient are independent: z may come from any sampler, rejection included.
+For a univariate distribution S is the cumulative distribution function F, and dz/dφ = −(∂F/∂φ)/q_φ(z). The gradient does not
+depend on the sampler, so z may come from any sampler, including rejection.
 """
 
 from collections.abc import Callable
@@ -42,7 +42,7 @@ class _ImplicitSample(torch.autograd.Function):
 
 
 class _ForwardModeImplicitSample(_ImplicitSample):
-    """The same with forward-mode differentiation, which ``torch.compile`` cannot trace in a custom function."""
+    """``_ImplicitSample`` with forward-mode differentiation, which ``torch.compile`` cannot trace in a custom function."""
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> Tensor:
@@ -54,19 +54,19 @@ _EagerImplicitSample = eager(_ForwardModeImplicitSample)
 
 
 def implicit_sample(value: Tensor, sample_grad: SampleGrad, parameter: Tensor) -> Tensor:
-    """A sample that carries its implicit gradient, where −(∂F/∂φ)/q is known in closed form.
+    """Attach the implicit gradient dz/dφ = −(∂F/∂φ)/q to a sample, given as a function of φ and z.
 
     Args:
-        value: the sample z, of any shape; its own gradient history is dropped.
-        sample_grad: ``sample_grad(parameter, value)`` returns dz/dφ at fixed F_φ(z), of the shape of ``value``. Called in
-            the backward pass only, so a sample that is never differentiated costs nothing.
-        parameter: φ, of the shape of ``value``.
+        value: the sample z, of any shape. Its own gradient history is discarded.
+        sample_grad: ``sample_grad(parameter, value)`` returns dz/dφ at fixed F_φ(z), with the shape of ``value``. It is called
+            in the backward pass only.
+        parameter: φ, with the shape of ``value``.
 
     Returns:
-        ``value``, with dz/dφ attached.
+        ``value``, with dz/dφ attached. Second derivatives differentiate ``sample_grad``, which must raise if it cannot be
+        differentiated (see ``irg_experiments.implicit.special``).
 
-    Second derivatives are what differentiating ``sample_grad`` gives; a ``sample_grad`` that cannot be differentiated must
-    raise (see ``irg_experiments.implicit.special``).
+    Source: Figurnov, Mohamed & Mnih (2018).
     """
     return apply(_ImplicitSample, _ForwardModeImplicitSample, _EagerImplicitSample, value.detach(), sample_grad, parameter)
 
@@ -74,27 +74,26 @@ def implicit_sample(value: Tensor, sample_grad: SampleGrad, parameter: Tensor) -
 def reparameterize(
     value: Tensor, standardization: Callable[[Tensor], Tensor], event_dim: int = 0, jacobian: Tensor | None = None
 ) -> Tensor:
-    """A sample that carries the implicit gradient of any standardization function, by automatic differentiation.
+    """Attach the implicit gradient of any standardization function to a sample, by automatic differentiation.
 
     Args:
-        value: the sample z, of any shape; its own gradient history is dropped.
-        standardization: maps z to ε = S_φ(z), of the same shape. Its parameters φ are in its closure and receive the
-            gradient; it must be differentiable in z and in φ. With ``event_dim=0`` it works elementwise: a cumulative
-            distribution function, or any strictly monotone function of one whose ε is free of φ. With ``event_dim=1`` each
-            vector along the last dimension is one sample, and ε_i depends on z_1..z_i alone: the distributional transform,
-            ε_i = F(z_i | z_1..z_{i−1}).
+        value: the sample z, of any shape. Its own gradient history is discarded.
+        standardization: maps z to ε = S_φ(z), with the same shape. The parameters φ, which it holds in its closure, receive the
+            gradient; it must be differentiable in z and φ. With ``event_dim=0`` it is elementwise: the cumulative distribution
+            function, or a strictly monotone function of it such that the distribution of ε does not depend on φ. With
+            ``event_dim=1`` each vector along the last dimension is one sample, and ε_i depends on z_1..z_i only: the
+            distributional transform ε_i = F(z_i | z_1..z_{i−1}).
         event_dim: 0 for scalars and factorised distributions, 1 for vectors with a lower-triangular Jacobian.
-        jacobian: ∂S/∂z where it is known, of the shape of ``value`` for ``event_dim=0``, as the density of a cumulative
-            distribution function, and with one more last dimension, [..., i, j] = ∂S_i/∂z_j, for ``event_dim=1``, where
-            what lies above the diagonal is not read. ``standardization`` then need not be differentiable in z, and the call
-            can be compiled and used below ``torch.func`` transforms. Its gradient history is dropped.
+        jacobian: ∂S/∂z, if known. With ``event_dim=0`` it has the shape of ``value``; for a cumulative distribution function it
+            is the density. With ``event_dim=1`` it has one more dimension, [..., i, j] = ∂S_i/∂z_j; entries above the diagonal
+            are not read. If it is given, ``standardization`` need not be differentiable in z, and the call works with
+            ``torch.compile`` and ``torch.func``. Its gradient history is discarded.
 
     Returns:
-        ``value``, with ∇φ z = −(∇z S)⁻¹ ∇φ S attached; differentiating a second time raises NotImplementedError.
+        ``value``, with ∇φ z = −(∇z S)⁻¹ ∇φ S attached. A second derivative raises NotImplementedError.
 
     Raises:
-        ValueError: ``standardization`` changes the shape, ``jacobian`` has another one than said above, or ``event_dim`` is
-            neither 0 nor 1.
+        ValueError: ``standardization`` changes the shape, ``jacobian`` has the wrong shape, or ``event_dim`` is not 0 or 1.
 
     Source: Figurnov, Mohamed & Mnih (2018); for vectors, Rosenblatt (1952).
     """
@@ -114,7 +113,7 @@ def _with_jacobian(value: Tensor, standardization: Callable[[Tensor], Tensor], e
     with torch.enable_grad():
         point = value.detach().requires_grad_()
         noise = _checked(standardization(point), value)
-        # a component at a time, each is the sum over independent samples: one row of every Jacobian
+        # samples are independent, so the gradient of the sum of one component is its row in every Jacobian
         components = noise.unbind(-1) if event_dim else (noise,)
         rows = [torch.autograd.grad(component.sum(), point, retain_graph=True)[0] for component in components]
     return noise, torch.stack(rows, -2) if event_dim else rows[0]
@@ -127,7 +126,7 @@ def _checked(noise: Tensor, value: Tensor) -> Tensor:
 
 
 class _FirstOrder(torch.autograd.Function):
-    """Identity on ``value``; the gradient reaches φ through ``noise``, times the inverse of the Jacobian, once."""
+    """Identity on ``value`` forward; backward through ``noise`` with −(∂S/∂z)⁻ᵀ times the gradient; first order only."""
 
     generate_vmap_rule = True
 
@@ -152,7 +151,7 @@ class _FirstOrder(torch.autograd.Function):
 
 
 class _ForwardModeFirstOrder(_FirstOrder):
-    """The same with forward-mode differentiation, which ``torch.compile`` cannot trace in a custom function."""
+    """``_FirstOrder`` with forward-mode differentiation, which ``torch.compile`` cannot trace in a custom function."""
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> Tensor:
@@ -168,9 +167,11 @@ _EagerFirstOrder = eager(_ForwardModeFirstOrder)
 
 
 def first_order(grad: Tensor, tie: Tensor) -> Tensor:
-    """``grad``, which raises NotImplementedError when it is differentiated: a derivative whose factors were held constant.
+    """Return ``grad``, whose derivative raises NotImplementedError, for a derivative with factors that were held constant.
 
-    ``tie`` is any tensor that depends on the parameters, so that no way to them goes around the error.
+    Args:
+        grad: the derivative.
+        tie: a tensor that depends on the parameters, so that differentiating in them always raises the error.
     """
     return _FirstOrderOnly.apply(grad, tie)
 
@@ -188,4 +189,4 @@ class _FirstOrderOnly(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[None, None]:
-        raise NotImplementedError("this gives first derivatives only: its Jacobian ∂S/∂z or its slope is held constant")
+        raise NotImplementedError("only first derivatives are available: the Jacobian ∂S/∂z, or the slope, was held constant")

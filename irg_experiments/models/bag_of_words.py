@@ -1,7 +1,7 @@
-"""The two products with a sparse count matrix that topic models are made of, each reading only the words that occur.
+"""The two products with a sparse count matrix that topic models need; each reads only the words that occur.
 
-With X the B × V counts of a batch, both cost O(n K) for n entries where the dense forms cost O(B V K). Their backward passes
-are segmented sums over the transposed index rather than scattered additions: bit-identical at every run.
+With X the B × V counts of a batch, both cost O(n K) for n non-zero entries; the dense forms cost O(B V K). The backward passes
+are segmented sums over the transposed index, not scattered additions, so their results are bit-identical in every run.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ from irg_experiments.data.bag_of_words import BagOfWords
 
 
 def _segmented_sum(rows: Tensor, matrix: Tensor, offsets: Tensor, weights: Tensor) -> Tensor:
-    """Row i of the result is Σ weights[j] · matrix[rows[j]] over j in offsets[i]..offsets[i+1]-1; 0 where that is empty."""
+    """Row i of the result is Σ weights[j] · matrix[rows[j]] over j in offsets[i]..offsets[i+1]-1; zero if there is no j."""
     return embedding_bag(rows, matrix, offsets, mode="sum", per_sample_weights=weights, include_last_offset=True)
 
 
@@ -56,7 +56,7 @@ class _MixtureLogLikelihood(torch.autograd.Function):
 
 
 def count_matmul(x: BagOfWords, weight: Tensor) -> Tensor:
-    """X @ weight for the B × V counts X: shape (B, H) from weight (V, H), differentiable once in weight."""
+    """X @ weight for the B × V counts X: shape (B, H) for weight of shape (V, H); once differentiable in weight."""
     return _CountMatmul.apply(weight, *x)
 
 
@@ -65,10 +65,10 @@ def mixture_log_likelihood(x: BagOfWords, theta: Tensor, beta: Tensor) -> Tensor
 
     Args:
         x: B documents over V words.
-        theta: topic weights, one set a document and sample: (S, B, K).
-        beta: word probabilities of each topic, one row a word: (V, K).
+        theta: topic weights of each sample and document, (S, B, K).
+        beta: word probabilities of each topic, one topic per column, (V, K).
 
     Returns:
-        Shape (S, B), in nats; differentiable once in theta and beta.
+        Shape (S, B), in nats; once differentiable in theta and beta.
     """
     return torch.stack([_MixtureLogLikelihood.apply(sample, beta, *x) for sample in theta.unbind()])

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 from torch.nn.functional import softplus
 
-from irg_experiments.models.common import ElboTerms, Expectation, glorot_linear
+from irg_experiments.config.types import Limits, Widths
+from irg_experiments.models.common import LIMITS, ElboTerms, Expectation, glorot_linear
 from irg_experiments.models.latents import Latent
 
 
@@ -26,13 +27,15 @@ class VAE(nn.Module):
 
     Args:
         pixels: P.
-        latent: prior, posterior and code.
+        latent: prior, posterior and code; its ``limits`` are set here.
         hidden: widths of the encoder's ReLU layers; the decoder has them in reverse.
+        limits: smallest and largest value of the positive parameters of a posterior; others are clipped.
     """
 
-    def __init__(self, pixels: int, latent: Latent, hidden: Sequence[int] = (256, 128)) -> None:
+    def __init__(self, pixels: int, latent: Latent, hidden: Widths, limits: Limits = LIMITS) -> None:
         super().__init__()
         self.latent = latent
+        latent.limits = limits
         self.encoder = _perceptron((pixels, *hidden, latent.num_parameters))
         self.decoder = _perceptron((latent.code_size, *reversed(hidden), pixels))
 
@@ -50,9 +53,18 @@ class VAE(nn.Module):
         return torch.sigmoid(self.decoder(self.latent.code(z)))
 
     def bound(self, x: Tensor, kl_weight: Tensor | float, expectation: Expectation, num_samples: int = 1) -> Tensor:
-        """E_q[log p(x | z)] − kl_weight · KL(q ‖ prior) of each image; ``expectation`` estimates it and carries the gradient.
+        """The training objective E_q[log p(x | z)] − kl_weight · KL(q ‖ prior) of each image.
 
-        Where the divergence has no closed form it is part of the expectation, as that of log q(z | x) − log p(z).
+        A divergence without a closed form is estimated as the expectation of log q(z | x) − log p(z).
+
+        Args:
+            x: B binary images, (B, P).
+            kl_weight: 1 for the evidence lower bound; smaller during the warm-up.
+            expectation: ``expectation(f, q, num_samples)`` estimates E_q[f(z)] and carries the gradient.
+            num_samples: samples of z per image.
+
+        Returns:
+            Shape (B,), in nats.
         """
         posterior = self.posterior(x)
         kl = self.latent.kl(posterior)
@@ -66,7 +78,7 @@ class VAE(nn.Module):
         return expectation(integrand, posterior, num_samples)
 
     def elbo(self, x: Tensor, num_samples: int = 1) -> ElboTerms:
-        """The bound's two terms, by samples of the posterior, for evaluation: no gradient goes through the samples."""
+        """The evidence lower bound of each image, for evaluation: z comes from the posterior's sampler, without gradient."""
         posterior = self.posterior(x)
         z = posterior.sample((num_samples,))
         kl = self.latent.kl(posterior)
@@ -75,7 +87,16 @@ class VAE(nn.Module):
         return ElboTerms(self.log_likelihood(x, z).mean(0), kl)
 
     def log_evidence(self, x: Tensor, num_samples: int) -> Tensor:
-        """ln (1/S) Σ_s p(x | z_s) p(z_s) / q(z_s | x), z_s ~ q: at most log p(x) in expectation, and more exact with more S.
+        """The importance-weighted likelihood ln (1/S) Σ_s p(x | z_s) p(z_s) / q(z_s | x), z_s ~ q.
+
+        In expectation it is at most log p(x), and increases with S towards it.
+
+        Args:
+            x: B binary images, (B, P).
+            num_samples: S.
+
+        Returns:
+            Shape (B,), in nats.
 
         Source: Burda, Grosse & Salakhutdinov (2016).
         """

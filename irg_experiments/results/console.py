@@ -1,8 +1,37 @@
-"""Where tables are printed."""
+"""Output that cannot fail a run: a closed pipe, a full disk and a terminal without Unicode cost the text alone."""
 
-from rich.console import Console
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Iterator
+
+log = logging.getLogger(__name__)
 
 
-def wide_console(width: int) -> Console:
-    """A console at least so many characters wide, so that no number is cut off; a narrower terminal wraps the lines."""
-    return Console(width=max(Console().width, width))
+def tolerate_any_encoding() -> None:
+    """Characters that the terminal cannot show become question marks."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
+@contextlib.contextmanager
+def forgiving_output() -> Iterator[None]:
+    """Output that cannot be written ends the block early: quietly for a closed pipe, with one line of log otherwise."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _discard_the_rest()
+    except (OSError, UnicodeError) as error:
+        _discard_the_rest()
+        log.warning("The output could not be printed (%s). irg-report prints it again.", error)
+
+
+def _discard_the_rest() -> None:
+    """Points standard output at nothing, or the interpreter would fail once more when it flushes at its end."""
+    with contextlib.suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)

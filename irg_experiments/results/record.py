@@ -1,36 +1,37 @@
 """The record of a run: one JSON file, written atomically, that says what was run and what came out."""
 
-import hashlib
 import json
+import math
 import os
 import platform
 import subprocess
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import irg_experiments
 
-SCHEMA_VERSION = 1
+Record = dict[str, Any]
+
+SCHEMA_VERSION = 2
 RECORD = "record.json"
 
-# where things are and whether to repeat them: no part of what a run is
-CONDUCT = ("output", "rerun")
 
+def new_record(config: dict[str, Any], identity: str, group: str, command: str, device: str, compiled: str) -> Record:
+    """The record of a run that is about to start; null where the experiment has no such thing.
 
-def identity(config: dict[str, Any]) -> str:
-    """Eight hexadecimal digits that differ when the resolved configs differ in anything that can change a result."""
-    essence = {name: value for name, value in config.items() if name not in CONDUCT}
-    if "data" in config:
-        essence["data"] = {name: value for name, value in config["data"].items() if name != "root"}
-    return hashlib.sha256(json.dumps(essence, sort_keys=True).encode()).hexdigest()[:8]
+    Args:
+        config: resolved.
+        identity: see ``irg_experiments.config.identity``.
+        group: the identity without the seed, which repetitions share.
+        command: that repeats the run.
+        device: that computes.
+        compiled: "on" or "off".
+    """
 
-
-def new_record(config: dict[str, Any], command: str, device: str) -> dict[str, Any]:
-    """The record of a run that is about to start; null where the experiment has no such thing."""
-
-    def name_of(group: str) -> str | None:
-        return config[group]["name"] if group in config else None
+    def name_of(section: str) -> str | None:
+        return config[section]["name"] if config.get(section) else None
 
     return {
         "schema_version": SCHEMA_VERSION,
@@ -42,32 +43,59 @@ def new_record(config: dict[str, Any], command: str, device: str) -> dict[str, A
         "seed": config["seed"],
         "budget": config["budget"],
         "metrics": {},
+        "non_finite": {},
         "steps": config.get("training", {}).get("steps"),
         "steps_per_second": None,
         "wall_seconds": None,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": versions(),
+        "machine": machine(),
         "device": device,
+        "compile": compiled,
         "git_commit": git_commit(),
+        "earlier_code": [],
         "command": command,
+        "identity": identity,
+        "group": group,
         "config": config,
         "error": None,
     }
 
 
-def write_record(directory: Path, record: dict[str, Any]) -> None:
-    """Writes ``record.json`` whole or not at all."""
+def write_record(directory: Path, record: Record) -> None:
+    """Writes ``record.json`` whole or not at all; a metric that is not finite becomes null, and is named in ``non_finite``."""
+    metrics, non_finite = _finite(record["metrics"]), dict(_non_finite(record["metrics"]))
+    checked = {**record, "metrics": metrics, "non_finite": {**record["non_finite"], **non_finite}}
     temporary = directory / f"{RECORD}.tmp"
-    temporary.write_text(json.dumps(record, indent=2, allow_nan=False) + "\n")
-    os.replace(temporary, directory / RECORD)
-
-
-def read_record(directory: Path) -> dict[str, Any] | None:
-    """The record of a run directory, or None if there is none that can be read."""
     try:
-        return json.loads((directory / RECORD).read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
+        temporary.write_text(json.dumps(checked, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        os.replace(temporary, directory / RECORD)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(item) for name, item in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _non_finite(metrics: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in metrics.items():
+        if isinstance(value, dict):
+            yield from _non_finite(value, f"{prefix}{name}.")
+        elif isinstance(value, float) and not math.isfinite(value):
+            yield f"{prefix}{name}", str(value)
+
+
+def read_record(directory: Path) -> Record | None:
+    """The record of a run directory as it stands there, or None if there is none that can be read."""
+    try:
+        record = json.loads((directory / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
         return None
+    return record if isinstance(record, dict) and "status" in record and "config" in record else None
 
 
 def versions() -> dict[str, str]:
@@ -81,6 +109,35 @@ def versions() -> dict[str, str]:
         "torch": torch.__version__,
         "numpy": numpy.__version__,
     }
+
+
+def machine() -> dict[str, Any]:
+    """The processor, its instruction set as torch uses it, and how many threads compute."""
+    import torch
+
+    return {
+        "cpu": _cpu_model(),
+        "cores": os.cpu_count(),
+        "instruction_set": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+    }
+
+
+def _cpu_model() -> str:
+    """The processor's name, which Python does not tell on Linux."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def code_of(record: Record) -> str:
+    """The code that made a record, in words: its commit, or else the version of the package."""
+    commit = record.get("git_commit")
+    version = record.get("versions", {}).get("irg_experiments", "?")
+    return f"commit {commit[:7]}{'-dirty' if commit.endswith('-dirty') else ''}" if commit else f"version {version}"
 
 
 def git_commit() -> str | None:

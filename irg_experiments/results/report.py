@@ -1,115 +1,118 @@
-"""``irg-report``: the tables of the finished runs below a folder."""
+"""``irg-report``: tables and figures of the finished runs below folders."""
 
 import argparse
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from irg_experiments.errors import UserError
-from irg_experiments.results.record import RECORD
-from irg_experiments.results.tables import (
-    ACCURACY_ABSOLUTE_HEADER,
-    ACCURACY_HEADER,
-    CROSS_ENTROPY_HEADER,
-    PERPLEXITY_HEADER,
-    Record,
-    accuracy_absolute_rows,
-    accuracy_rows,
-    cross_entropy_rows,
-    markdown,
-    perplexity_rows,
-)
-from irg_experiments.results.tables_vae import NLL_HEADER, nll_rows
-
-TABLES: dict[str, tuple[Sequence[str], Callable[[Sequence[Record]], list[list[str]]]]] = {
-    "perplexity": (PERPLEXITY_HEADER, perplexity_rows),
-    "nll": (NLL_HEADER, nll_rows),
-    "accuracy": (ACCURACY_HEADER, accuracy_rows),
-    "accuracy_absolute": (ACCURACY_ABSOLUTE_HEADER, accuracy_absolute_rows),
-    "cross_entropy": (CROSS_ENTROPY_HEADER, cross_entropy_rows),
-}
-
-# the tables whose rows show neither the command nor the steps
-WITHOUT_BUDGET = ("accuracy", "accuracy_absolute", "cross_entropy")
+from irg_experiments.results.collect import by_experiment, collect
+from irg_experiments.results.drawing import draw
+from irg_experiments.results.hardware import hardware_table
+from irg_experiments.results.record import Record
+from irg_experiments.results.table import Table, comma_separated, markdown, print_table
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Prints the tables, or with --update writes them between their marks in a Markdown file."""
-    parser = argparse.ArgumentParser(prog="irg-report", description="Tables from the records of finished runs.")
-    parser.add_argument("folder", nargs="?", type=Path, default=Path("outputs"), help="where to look for record.json files")
-    parser.add_argument("--update", type=Path, metavar="FILE", help="rewrite the tables in this Markdown file")
-    options = parser.parse_args(arguments)
-    found = tables(collect(options.folder))
-    if options.update is None:
-        print("\n\n".join(f"## {name}\n\n{table}" for name, table in found.items()))
-        return
-    try:
-        options.update.write_text(replace_tables(options.update.read_text(), found))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{options.update} cannot be rewritten ({error}). --update takes an existing Markdown file.") from error
-
-
-def collect(folder: Path) -> list[Record]:
-    """The records of the finished runs below a folder, in the order of their paths.
+    """Prints the tables; with --update writes them into Markdown files, with --figures draws the pictures again.
 
     Raises:
-        UserError: there is none, or one cannot be read.
+        UserError: there is nothing to show, or a file cannot be written.
     """
-    records = [_read(path) for path in sorted(folder.rglob(RECORD))]
-    if not records:
-        raise UserError(f"No {RECORD} below {folder}. Run an experiment first (irg-run --help), or name another folder.")
-    finished = [record for record in records if record["status"] == "done"]
+    options = _parser().parse_args(arguments)
+    found = collect(options.paths)
+    finished = [(directory, record) for directory, record in found if record["status"] == "done"]
     if not finished:
-        failed = sum(record["status"] == "failed" for record in records)
+        failed = sum(record["status"] == "failed" for _, record in found)
         raise UserError(
-            f"No finished run below {folder}: {failed} failed, {len(records) - failed} unfinished. "
-            "An unfinished run goes on by its command, which is in its record."
+            f"No finished run below {', '.join(map(str, options.paths))}: {failed} failed, {len(found) - failed} unfinished. "
+            "The command in an unfinished run's record.json resumes it."
         )
-    return finished
+    if options.update is not None:
+        tables = list(_tables(finished, pages=True))
+        for file in options.update or _pages(options.paths):
+            update(file, tables)
+    else:
+        _print(list(_tables(finished, pages=False)), options.format)
+    if options.figures:
+        for experiment, runs in by_experiment(finished):
+            for directory, record in runs:
+                for path in draw(directory, experiment.figures(directory, record), again=True):
+                    print(path)
 
 
-def _read(path: Path) -> Record:
-    try:
-        record = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read ({error}). Repeat its run, or delete its folder.") from error
-    if not isinstance(record, dict) or "status" not in record:
-        raise UserError(f"{path} is no record of a run. Repeat the run, or delete its folder.")
-    return record
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="irg-report", description="Tables and figures of finished runs.")
+    parser.add_argument("paths", nargs="*", type=Path, default=[Path("outputs")], help="folders of runs (default: outputs)")
+    parser.add_argument("--format", choices=["terminal", "markdown", "csv"], default="terminal", help="how tables are printed")
+    parser.add_argument("--figures", action="store_true", help="draw the figures of all runs again")
+    parser.add_argument(
+        "--update",
+        nargs="*",
+        type=Path,
+        metavar="FILE",
+        help="write the tables between their marks in these Markdown files; without a name in all *.md of the folders",
+    )
+    return parser
 
 
-def tables(records: Sequence[Record]) -> dict[str, str]:
-    """The tables that the records have rows for, by name, as Markdown."""
-    return {name: markdown(header, rows) for name in TABLES for header, rows in [_table(name, records)] if rows}
+def _pages(folders: Sequence[Path]) -> list[Path]:
+    """The Markdown files of the folders that have marks."""
+    files = sorted(file for folder in folders for file in folder.glob("*.md"))
+    return [file for file in files if GENERATED in file.read_text(encoding="utf-8")]
 
 
-def _table(name: str, records: Sequence[Record]) -> tuple[Sequence[str], list[list[str]]]:
-    header, make = TABLES[name]
-    if name in WITHOUT_BUDGET:
-        budgets = sorted({record["budget"] for record in records})
-        by_budget = {budget: make([record for record in records if record["budget"] == budget]) for budget in budgets}
-        if sum(map(bool, by_budget.values())) > 1:
-            return ["budget", *header], [[budget, *row] for budget, rows in by_budget.items() for row in rows]
-    return header, make(records)
+def _tables(finished: Sequence[tuple[Path, Record]], pages: bool) -> Iterator[Table]:
+    """The tables of all experiments that have rows; for pages also excerpts of them, and the hardware."""
+    for experiment, runs in by_experiment(finished):
+        records = [record for _, record in runs]
+        made: list[Table] = experiment.tables(records)
+        if pages:
+            made += [*experiment.excerpts(records), hardware_table(records[0]["experiment"], records)]
+        yield from (table for table in made if table.rows)
+
+
+def _print(tables: Sequence[Table], style: str) -> None:
+    if style == "terminal":
+        for table in tables:
+            print_table(table)
+    elif style == "markdown":
+        print("\n\n".join(f"## {table.title}\n\n{markdown(table)}" for table in tables))
+    else:
+        print("\n\n".join(map(comma_separated, tables)))
+
+
+GENERATED = "generated by irg-report"
 
 
 def marks(name: str) -> tuple[str, str]:
     """The lines before and after the table of that name in a Markdown file."""
-    return f"<!-- {name}: generated by irg-report -->", f"<!-- end of {name} -->"
+    return f"<!-- {name}: {GENERATED} -->", f"<!-- end of {name} -->"
 
 
-def replace_tables(text: str, found: dict[str, str]) -> str:
-    """The text with each table between its marks replaced; tables that it has no marks for are left out.
+def update(file: Path, tables: Sequence[Table]) -> None:
+    """Rewrites each table between its marks in a Markdown file; tables that it has no marks for are left out.
 
     Raises:
-        UserError: the text has marks for none of them.
+        UserError: the file does not exist, cannot be written, or has marks for none of the tables.
     """
-    present = [name for name in found if all(mark in text for mark in marks(name))]
+    try:
+        file.write_text(replace_tables(file.read_text(encoding="utf-8"), tables, str(file)), encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{file} cannot be rewritten ({error}). --update takes existing Markdown files.") from error
+
+
+def replace_tables(text: str, tables: Sequence[Table], name: str = "The file") -> str:
+    """The text with each table between its marks replaced.
+
+    Raises:
+        UserError: it has marks for none of them.
+    """
+    present = [table for table in tables if all(mark in text for mark in marks(table.name))]
     if not present:
-        raise UserError(f"The file has no lines {' and '.join(map(repr, marks('perplexity')))} to put a table between.")
-    for name in present:
-        begin, end = marks(name)
+        example = " and ".join(map(repr, marks(tables[0].name)))
+        raise UserError(f"{name} has no lines {example} to put a table between.")
+    for table in present:
+        begin, end = marks(table.name)
         head, _, rest = text.partition(begin)
-        tail = rest.partition(end)[2]
-        text = f"{head}{begin}\n{found[name]}\n{end}{tail}"
+        text = f"{head}{begin}\n{markdown(table)}\n{end}{rest.partition(end)[2]}"
     return text

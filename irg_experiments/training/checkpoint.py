@@ -1,12 +1,17 @@
-"""Checkpoints that survive a kill at any instant: written whole or not at all, the one before kept."""
+"""Checkpoints that survive a kill at any instant: each is written as a whole, and the one before it is kept."""
 
+import contextlib
+import io
 import logging
 import os
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from irg_experiments.training.files import writing
 
 log = logging.getLogger(__name__)
 
@@ -14,35 +19,74 @@ CURRENT, PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
 
 
 def save_checkpoint(directory: Path, state: dict[str, Any]) -> None:
-    """Writes the state to ``checkpoint.pt`` in one atomic step, after moving the one before to ``checkpoint.previous.pt``."""
-    temporary = directory / f"{CURRENT}.tmp"
-    with temporary.open("wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    current = directory / CURRENT
-    if current.exists():
-        current.replace(directory / PREVIOUS)
-    temporary.replace(current)
+    """Writes the state to ``checkpoint.pt`` in one atomic step, after renaming the old one to ``checkpoint.previous.pt``.
+
+    Raises:
+        UserError: it cannot be written; the earlier checkpoints are unchanged.
+    """
+    current, temporary = directory / CURRENT, directory / f"{CURRENT}.tmp"
+    content = io.BytesIO()  # when a disk becomes full, torch.save to a file may raise an error that does not mention it
+    torch.save(state, content)
+    try:
+        with writing(current):
+            with temporary.open("wb") as file:
+                file.write(content.getbuffer())
+                file.flush()
+                os.fsync(file.fileno())
+            if current.exists():
+                current.replace(directory / PREVIOUS)
+            temporary.replace(current)
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
-def load_checkpoint(directory: Path) -> dict[str, Any] | None:
-    """The newest undamaged checkpoint of the directory, or None. A damaged one is named in the log and passed over."""
-    for name in (CURRENT, PREVIOUS):
-        path = directory / name
+def restore_checkpoint(directory: Path, restore: Callable[[Any], None]) -> bool:
+    """Restores the newest usable checkpoint of the directory.
+
+    An unusable one is named in the log and renamed to ``<name>.unusable``, so that it never replaces a good one.
+
+    Args:
+        directory: of the run.
+        restore: takes the content of a checkpoint, which may be anything, and raises an exception if that is unusable.
+
+    Returns:
+        Whether there was a usable checkpoint.
+    """
+    unusable = False
+    for path in (directory / CURRENT, directory / PREVIOUS):
         if not path.exists():
             continue
         try:
-            return _load(path)
-        except (OSError, RuntimeError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-            log.warning("%s is damaged (%s); trying the checkpoint before it.", path, str(error).splitlines()[0])
-    return None
+            restore(_load(path))
+        except Exception as error:  # damaged files and states of other models raise errors of all kinds
+            log.warning("Skipping checkpoint %s, which is unusable (%s).", path, _one_line(error))
+            _set_aside(path)
+            unusable = True
+        else:
+            return True
+    if unusable:
+        log.warning("There is no usable checkpoint in %s: training starts from the beginning.", directory)
+    return False
 
 
-def _load(path: Path) -> dict[str, Any]:
-    # torch.load reads tensors without comparing checksums, so the archive's own are verified first
+def _load(path: Path) -> Any:
+    if not path.is_file():
+        raise ValueError("not a file")
+    # torch.load does not compare the archive's checksums
     with zipfile.ZipFile(path) as archive:
         damaged = archive.testzip()
     if damaged is not None:
         raise ValueError(f"wrong checksum of {damaged}")
     return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _set_aside(path: Path) -> None:
+    # if this fails, so will the next checkpoint, with an error that says why
+    with contextlib.suppress(OSError):
+        path.replace(path.with_name(f"{path.name}.unusable"))
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split()) or "no details"
+    return f"{type(error).__name__}: {text[:200]}"

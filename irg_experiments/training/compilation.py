@@ -1,4 +1,4 @@
-"""Loss and gradient as one function, compiled where torch.compile works and eager where it does not."""
+"""The loss and its gradient as one function, compiled or eager."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from irg_experiments.errors import UserError
 from irg_experiments.implicit.compilation import can_compile
 
 LossAndGrad = Callable[..., tuple[Tensor, tuple[Tensor, ...]]]
@@ -14,41 +15,52 @@ LossAndGrad = Callable[..., tuple[Tensor, tuple[Tensor, ...]]]
 def loss_and_grad(
     loss: Callable[..., Tensor],
     parameters: Sequence[Tensor],
-    mode: str,
+    compiled: bool,
     device: torch.device,
     varying: Callable[..., Iterable[Tensor]] = lambda *_: (),
 ) -> LossAndGrad:
     """A function of the same arguments as ``loss`` that returns the detached loss and its gradients.
 
-    Forward and backward compile into one graph, which saves the bookkeeping between the two: a fifth of a small model's step.
+    The forward and the backward pass are compiled into one graph, which makes a step of a small model a fifth faster than
+    compiling the loss alone. With the same random state, compiled and eager code draw the same samples; their results agree to
+    rounding. Either is deterministic on the CPU: results depend on the arguments, the random state and the number of threads,
+    not on earlier calls.
 
     Args:
         loss: returns a scalar.
-        parameters: what to differentiate with respect to; each must take part in the loss.
-        mode: "on", "off", or "auto", which compiles if it can.
-        device: where the tensors are.
-        varying: of the same arguments as ``loss``: the tensors among them whose first dimension changes from call to call.
+        parameters: tensors to differentiate with respect to. Each must take part in the loss.
+        compiled: whether to use ``torch.compile``.
+        device: device of the tensors.
+        varying: takes the arguments of ``loss`` and returns the tensors whose first dimension differs between calls.
+
+    Raises:
+        UserError: ``compiled``, but there is no compiler for the device.
+        ImportError: this version of torch lacks a private name that compiling needs.
     """
 
     def function(*arguments: Any) -> tuple[Tensor, tuple[Tensor, ...]]:
         value = loss(*arguments)
         return value.detach(), torch.autograd.grad(value, parameters)
 
-    compiling = mode == "on" or (mode == "auto" and can_compile(device))
-    return _compile(function, varying) if compiling else function
+    if not compiled:
+        return function
+    if not can_compile(device):
+        raise UserError(f"compile=on needs a compiler for device={device.type}. Install g++ or use compile=off.")
+    return _compile(function, varying)
 
 
 def _compile(function: LossAndGrad, varying: Callable[..., Iterable[Tensor]]) -> LossAndGrad:
-    import torch._dynamo  # slow to import, so only when it is used
+    from irg_experiments.implicit.private_torch import dynamo_config, dynamo_mark_dynamic  # takes seconds to import
 
-    torch._dynamo.reset()  # a sweep compiles the same code with ever other models, and torch gives up after eight
-    torch._dynamo.config.trace_autograd_ops = True
-    # torch's own random number kernels, so that a seed gives the same draws compiled and eager
+    dynamo_config.trace_autograd_ops = True  # otherwise torch.autograd.grad breaks the graph
+    # torch counts compilations per line of code and stops at eight, which a sweep over models in one process exceeds
+    torch.compiler.reset()
+    # "fallback_random": torch's own random number kernels, so that a seed gives the same draws as eager code
     compiled = torch.compile(function, fullgraph=True, options={"fallback_random": True})
 
     def call(*arguments: Any) -> tuple[Tensor, tuple[Tensor, ...]]:
         for tensor in varying(*arguments):
-            torch._dynamo.mark_dynamic(tensor, 0)
+            dynamo_mark_dynamic(tensor, 0)
         return compiled(*arguments)
 
     return call

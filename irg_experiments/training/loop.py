@@ -1,4 +1,4 @@
-"""The one training loop: steps, evaluation, checkpoints, metrics. It knows no model and no data set."""
+"""The training loop: steps, evaluation, checkpoints and metrics of any task."""
 
 import contextlib
 import copy
@@ -7,15 +7,15 @@ import logging
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from irg_experiments.errors import DivergedError, UserError
-from irg_experiments.training.checkpoint import load_checkpoint, save_checkpoint
+from irg_experiments.errors import DivergedError
+from irg_experiments.training.checkpoint import restore_checkpoint, save_checkpoint
 from irg_experiments.training.metrics_log import MetricsLog
 from irg_experiments.training.progress import TrainingProgress
 
@@ -23,14 +23,14 @@ log = logging.getLogger(__name__)
 
 
 class Task(Protocol):
-    """What is trained. Everything that training changes is in ``state_dict``; the loop keeps the random state of torch."""
+    """What is trained. ``state_dict`` holds everything that training changes, except torch's random state."""
 
     def training_step(self, step: int) -> Tensor:
-        """One update, counted from 0; returns the detached loss. Its data must follow from ``step`` and the seed."""
+        """Performs one update, counted from 0, and returns the detached loss. Its data follow from ``step`` and the seed."""
         ...
 
     def evaluate(self, step: int) -> dict[str, float]:
-        """Metrics of the current parameters, the most telling first, after ``step`` steps; must not change parameters.
+        """Metrics after ``step`` steps. The lower the first one, the better. Must not change parameters.
 
         The random state is the same at every evaluation.
         """
@@ -41,33 +41,34 @@ class Task(Protocol):
         ...
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restores what ``state_dict`` returned."""
+        """Restores what ``state_dict`` returned; raises any exception if the state belongs to another task."""
         ...
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Keep the state whose first metric was the lowest, and stop once it has not improved for a while.
+    """Keep the state whose first metric is the lowest, and stop early when it no longer improves.
 
     Args:
-        patience: after how many evaluations in a row without improvement training stops; at least 1.
-        start: evaluations up to this step neither count as the best nor against it.
-
-    Raises:
-        UserError: a patience below 1.
+        patience: number of consecutive evaluations without improvement after which training stops, at least 1.
+        start: evaluations up to this step are not considered.
     """
 
     patience: int
     start: int = 0
 
-    def __post_init__(self) -> None:
-        if self.patience < 1:
-            raise UserError(f"training.patience must be at least 1, not {self.patience}.")
-
 
 @dataclass(frozen=True)
 class Schedule:
-    """How many steps, and after how many to log, evaluate and checkpoint; without a selection the last state is the result."""
+    """The number of steps, and how often to log, evaluate and save checkpoints. All are done at the last step, too.
+
+    Args:
+        steps: of the run.
+        log_every: steps per entry of the training loss in the metrics.
+        evaluate_every: steps per evaluation.
+        checkpoint_every: steps per checkpoint.
+        selection: which state is the result; the last one by default.
+    """
 
     steps: int
     log_every: int
@@ -76,13 +77,19 @@ class Schedule:
     selection: Selection | None = None
 
     def due(self, step: int, every: int) -> bool:
-        """Whether something done every so many steps, and at the end, is due once ``step`` steps are done."""
+        """Whether something that is done every so many steps is due after ``step`` steps."""
         return step % every == 0 or step == self.steps
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """The last evaluation, or the best one, and the time the steps took, over all the sessions of an interrupted run."""
+    """The outcome of a run, over all the sessions of an interrupted one.
+
+    Attributes:
+        metrics: of the last evaluation or, with a selection, the best one. They may be NaN or infinite.
+        steps_per_second: of the training steps alone.
+        wall_seconds: of training, evaluation and checkpoints.
+    """
 
     metrics: dict[str, float]
     steps_per_second: float
@@ -90,20 +97,28 @@ class TrainingResult:
 
 
 def train(task: Task, schedule: Schedule, seed: int, directory: Path, device: torch.device) -> TrainingResult:
-    """Trains the task to the end of its schedule, going on from the last good checkpoint of the directory if there is one.
+    """Trains the task to the end of its schedule, resuming from the newest usable checkpoint in the directory.
 
     With a selection, the task is left in its best state, whose metrics are returned with ``best_step`` and ``last_step``.
 
-    A run that was killed and started again ends with the very same metrics as one that was not: parameters, optimiser and
-    random state come from the checkpoint, the data order follows from seed and step, and evaluation draws from a random
-    stream of its own. Exactly so with compile=off: where formulas are compiled on demand, a process that resumes may change
-    from eager to machine code at another step, and the metrics agree to rounding.
+    On the CPU, a run that was killed and resumed ends with exactly the metrics of an uninterrupted one: parameters, optimiser
+    and random state come from the checkpoint, the order of the data follows from seed and step, and evaluation draws from a
+    random stream of its own. This takes ``implicit.set_compile("on")`` or ``("off")`` before the first step. In mode "auto" a
+    process compiles formulas after some use, and the metrics of a resumed run agree to rounding.
+
+    Args:
+        task: what is trained.
+        schedule: when to do what.
+        seed: of the evaluations' random draws.
+        directory: of the run; it receives checkpoints, ``metrics.jsonl`` and ``tensorboard/``.
+        device: whose random state belongs to the run, besides that of the CPU.
 
     Raises:
-        DivergedError: the loss became NaN or infinite; the last good checkpoint stays.
+        DivergedError: the loss became NaN or infinite; the last good checkpoint is kept.
+        UserError: a checkpoint or ``metrics.jsonl`` cannot be written.
     """
     run = _Run(task, schedule, seed, directory, device)
-    # torch's modules are a large heap that never becomes garbage; scanning it would cost some percent of every step
+    # torch's modules are a large heap that never becomes garbage; scanning it takes some percent of every step
     gc.collect()
     gc.freeze()
     try:
@@ -117,11 +132,12 @@ def train(task: Task, schedule: Schedule, seed: int, directory: Path, device: to
 
 @contextlib.contextmanager
 def denormals_flushed() -> Iterator[None]:
-    """Floats below the smallest normal number are zero within, where the processor can do that.
+    """Within the block, floats below the smallest normal number are zero on this thread, if the processor supports that.
 
-    Adam's averages of a gradient that stays zero, as that of a unit that died, decay into such floats, with which processors
-    compute many times slower: its update of a small model can take twice its time.
+    Adam's averages of a gradient that stays zero, as that of a dead unit does, decay to such floats. Processors are many times
+    slower on them: the update of a small model can take twice as long.
     """
+    _start_worker_threads()
     before = (torch.tensor(torch.finfo(torch.float32).tiny) / 2).item() == 0
     torch.set_flush_denormal(True)
     try:
@@ -130,9 +146,25 @@ def denormals_flushed() -> Iterator[None]:
         torch.set_flush_denormal(before)
 
 
+def _start_worker_threads() -> None:
+    """Makes torch start its worker threads, unless it has done so.
+
+    A thread inherits from the one that starts it whether it flushes denormals. Without this, results could depend on whether a
+    parallel operation had run before training, such as restoring a checkpoint.
+    """
+    torch.ones(2**20).add_(1)
+
+
 @dataclass
 class _Best:
-    """The best state so far, and how many evaluations have passed since."""
+    """The evaluation with the lowest first metric so far.
+
+    Attributes:
+        metrics: of this evaluation; empty before there was one.
+        step: number of steps done then.
+        stale: number of evaluations since.
+        task: the task's state, kept only with a selection.
+    """
 
     metrics: dict[str, float] = field(default_factory=dict)
     step: int = 0
@@ -140,7 +172,12 @@ class _Best:
     task: dict[str, Any] = field(default_factory=dict)
 
     def value(self) -> float:
-        return next(iter(self.metrics.values()), math.inf)
+        return _first(self.metrics)
+
+
+def _first(metrics: dict[str, float]) -> float:
+    """The first metric, by which evaluations are compared; infinite if there is none."""
+    return next(iter(metrics.values()), math.inf)
 
 
 class _Run:
@@ -150,7 +187,8 @@ class _Run:
         self.metrics: dict[str, float] = {}
         self.training_seconds = self.wall_seconds = 0.0
         self.best = _Best()
-        self._restore(load_checkpoint(directory))
+        if restore_checkpoint(directory, self._restore):
+            log.info("Resuming at step %d of %d.", self.step, schedule.steps)
         self.metrics_log = MetricsLog(directory, self.step)
         self._loss_sum = torch.zeros((), device=device)
         self._loss_steps = 0
@@ -164,15 +202,15 @@ class _Run:
             if self.schedule.due(self.step, self.schedule.evaluate_every):
                 self.metrics = self._evaluate()
                 row.update(self.metrics)
-                self._select()
+                self._compare_with_best()
             self.metrics_log.write(self.step, row)
-            progress.update(self.step, {"loss": train_loss, **dict(list(self.metrics.items())[:1])})
+            progress.update(self.step, train_loss, self.metrics, self.best.value())
             self.wall_seconds = previous_wall + time.perf_counter() - session_start
             if self.schedule.due(self.step, self.schedule.checkpoint_every) or self._finished():
                 save_checkpoint(self.directory, self._state())
 
     def selected_metrics(self) -> dict[str, float]:
-        """The metrics of the result, in whose state the task is put."""
+        """The metrics of the result. The task is put into the state that has them."""
         if self.schedule.selection is None:
             return self.metrics
         if self.best.task:
@@ -182,15 +220,16 @@ class _Run:
 
     def _finished(self) -> bool:
         selection = self.schedule.selection
-        impatient = selection is not None and self.best.stale >= selection.patience
-        return self.step >= self.schedule.steps or impatient
+        out_of_patience = selection is not None and self.best.stale >= selection.patience
+        return self.step >= self.schedule.steps or out_of_patience
 
-    def _select(self) -> None:
-        selection = self.schedule.selection
-        if selection is None or self.step <= selection.start:
+    def _compare_with_best(self) -> None:
+        selection, value = self.schedule.selection, _first(self.metrics)
+        if selection is not None and self.step <= selection.start:
             return
-        if next(iter(self.metrics.values())) < self.best.value():
-            self.best = _Best(self.metrics, self.step, 0, copy.deepcopy(self.task.state_dict()))
+        if math.isfinite(value) and value < self.best.value():
+            state = {} if selection is None else copy.deepcopy(self.task.state_dict())
+            self.best = _Best(self.metrics, self.step, 0, state)
         else:
             self.best.stale += 1
 
@@ -206,7 +245,7 @@ class _Run:
         self.training_seconds += time.perf_counter() - start
 
     def _finite_mean_loss(self) -> float:
-        # a NaN or an infinity survives every later addition, so the sum tells of each step since the last look
+        # a sum stays NaN or infinite once it is, so it tells of every step since the last look
         mean = self._loss_sum.item() / self._loss_steps
         if not math.isfinite(mean):
             raise DivergedError(
@@ -220,31 +259,43 @@ class _Run:
     def _evaluate(self) -> dict[str, float]:
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices), torch.no_grad():
-            torch.manual_seed(self.seed)  # the same draws each time, so that two evaluations differ by the parameters alone
+            torch.manual_seed(self.seed)  # the same draws each time: evaluations differ by the parameters alone
             return self.task.evaluate(self.step)
 
     def _state(self) -> dict[str, Any]:
         random = {"cpu": torch.get_rng_state()}
         if self.device.type == "cuda":
             random["cuda"] = torch.cuda.get_rng_state(self.device)
-        state = {
+        return {
             "step": self.step,
             "task": self.task.state_dict(),
             "random": random,
             "metrics": self.metrics,
             "training_seconds": self.training_seconds,
             "wall_seconds": self.wall_seconds,
+            "best": vars(self.best),
         }
-        return state if self.schedule.selection is None else {**state, "best": asdict(self.best)}
 
-    def _restore(self, state: dict[str, Any] | None) -> None:
-        if state is None:
-            return
-        self.step, self.metrics = state["step"], state["metrics"]
-        self.training_seconds, self.wall_seconds = state["training_seconds"], state["wall_seconds"]
+    def _restore(self, state: Any) -> None:
+        """Takes over a checkpoint's state, as a whole or, if that raises, not at all."""
+        before = copy.deepcopy(self._state())
+        try:
+            self._take_over(state)
+        except Exception:
+            self._take_over(before)
+            raise
+
+    def _take_over(self, state: Any) -> None:
+        if not isinstance(state, dict) or not self._state().keys() - {"best"} <= state.keys():
+            raise ValueError("not the state of a training run")
+        step, best = state["step"], _Best(**state.get("best", {}))  # earlier versions wrote it with a selection only
+        if type(step) is not int or not 0 <= step <= self.schedule.steps:
+            raise ValueError(f"its step is {step!r}, but the run has {self.schedule.steps} steps")
+        if best.task:
+            self.task.load_state_dict(copy.deepcopy(best.task))  # so that an unusable one is found now, not when training ends
         self.task.load_state_dict(state["task"])
-        self.best = _Best(**state.get("best", {}))
         torch.set_rng_state(state["random"]["cpu"])
-        if self.device.type == "cuda":
+        if self.device.type == "cuda" and "cuda" in state["random"]:  # else the run began on the CPU
             torch.cuda.set_rng_state(state["random"]["cuda"], self.device)
-        log.info("Going on from step %d of %d.", self.step, self.schedule.steps)
+        self.step, self.metrics, self.best = step, dict(state["metrics"]), best
+        self.training_seconds, self.wall_seconds = float(state["training_seconds"]), float(state["wall_seconds"])

@@ -1,5 +1,6 @@
-"""What a person watches while a run trains; silent when nobody does."""
+"""The progress bar of a training run."""
 
+import math
 from types import TracebackType
 
 from rich.console import Console
@@ -8,17 +9,23 @@ from rich.text import Text
 
 
 class _SpeedColumn(ProgressColumn):
-    """Steps a second."""
+    """Steps per second."""
 
     def render(self, task: Task) -> Text:
         return Text(f"{task.speed:,.0f} steps/s" if task.speed else "", style="progress.data.speed")
 
 
 class TrainingProgress:
-    """A progress bar with steps a second, the time left and the current metrics; nothing when the output is no terminal."""
+    """Progress bar with steps per second, time left, loss and metric; disabled when stderr is not a terminal.
 
-    def __init__(self, total: int, completed: int) -> None:
-        console = Console(stderr=True)
+    Args:
+        total: steps of the run.
+        completed: steps that are done already.
+        console: where the bar is drawn; stderr by default.
+    """
+
+    def __init__(self, total: int, completed: int, console: Console | None = None) -> None:
+        console = console or Console(stderr=True)
         self._progress = Progress(
             TextColumn("training"),
             BarColumn(bar_width=20),
@@ -38,7 +45,18 @@ class TrainingProgress:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._progress.stop()
 
-    def update(self, step: int, metrics: dict[str, float]) -> None:
-        """Moves the bar to ``step`` and shows the newest metrics; a few fit into a line."""
-        text = "  ".join(f"{name.removeprefix('test_')} {value:.4g}" for name, value in metrics.items())
+    def update(self, step: int, loss: float, metrics: dict[str, float], best: float) -> None:
+        """Moves the bar to a step.
+
+        Args:
+            step: number of steps done.
+            loss: mean training loss since the last update.
+            metrics: of the last evaluation, of which the first is shown; empty before there was one.
+            best: the lowest value of this metric so far; infinite before there was one.
+        """
+        text = f"loss {loss:.4g}"
+        for name, value in list(metrics.items())[:1]:
+            text += f"  {name.removeprefix('test_')} {value:.4g}"
+            if math.isfinite(best):
+                text += f" (best {best:.4g})"
         self._progress.update(self._task, completed=step, metrics=text)

@@ -1,15 +1,15 @@
-"""Speed and accuracy of the core: `python -m tests.benchmarks.core`, one thread, compiled as a user gets it.
+"""Speed and accuracy of the core: `python -m tests.benchmarks.core`, one thread, compiled.
 
-Prints nanoseconds an element for sample derivatives and samplers beside torch's own, then one line a distribution of the
-registry: the worst relative error of its derivative against the mpmath table, and the time of a draw with its gradient. What
-is compared takes turns within one run; the least time over the turns is printed. With --update README.md the numbers go to
-outputs/reference/core, and the tables made of them between their marks in that file; --only measures one distribution.
+Prints nanoseconds per element of sample derivatives and samplers beside torch's, then one line per distribution of the
+registry: the worst relative error of its derivative against the mpmath table, and the time of a draw with its gradient.
+Variants take turns within one run, and the least time over the turns is printed. With --update the numbers go to
+outputs/reference/core/benchmark.json, and the tables of outputs/reference/core.md are made of them; --only measures one
+distribution.
 """
 
 import argparse
 import json
 import math
-import platform
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,18 +22,20 @@ from torch.distributions import Distribution
 from irg_experiments import implicit
 from irg_experiments.implicit import special
 from irg_experiments.implicit.sampling import standard_gamma, standard_log_gamma, standard_von_mises
-from irg_experiments.results.tables import markdown
+from irg_experiments.results.record import git_commit, machine
+from irg_experiments.results.table import Table, markdown
 from tests.implicit.registry import REGISTRY, Row
 from tests.truth.tables import sample_grad_truth
 
 ELEMENTS, TURNS = 1_000_000, 7
-RECORD = Path(__file__).parents[2] / "outputs" / "reference" / "core" / "benchmark.json"
+REFERENCE = Path(__file__).parents[2] / "outputs" / "reference"
+RECORD, PAGE = REFERENCE / "core" / "benchmark.json", REFERENCE / "core.md"
 
 Variants = dict[str, Callable[[], Any]]
 
 
 def least_times(variants: Variants, elements: int, turns: int = TURNS) -> dict[str, float]:
-    """Nanoseconds an element of each variant, the least over the turns; one turn before them compiles."""
+    """Nanoseconds per element of each variant, the least over the turns; one turn before them compiles."""
     times = dict.fromkeys(variants, math.inf)
     for turn in range(turns + 1):
         for name, function in variants.items():
@@ -150,24 +152,24 @@ def provides(q: Distribution, method: str) -> bool:
 
 def distribution_table(entries: dict[str, Any]) -> str:
     """The entries as Markdown."""
-    header = ["distribution", "gradient", "also", "worst error, float64", "float32", "ns a draw with gradient", "torch's"]
+    header = ["distribution", "gradient", "also", "worst error, float64", "float32", "ns per draw with gradient", "torch's"]
     rows = []
     for name, entry in entries.items():
         errors = [f"{e:.1e}" if (e := entry["worst_error"][dtype]) is not None else "–" for dtype in ("float64", "float32")]
         times = [f"{ns:.0f}" if (ns := entry["nanoseconds"].get(which)) else "–" for which in ("this package", "torch")]
         rows.append([f"`{name}`", entry["gradient"], ", ".join(entry["methods"]), *errors, *times])
-    return markdown(header, rows)
+    return markdown(Table("distributions", "Distributions", header, rows, labels=3))
 
 
 def speed_table(record: dict[str, Any]) -> str:
-    """Sample derivatives and samplers beside torch's as Markdown, nanoseconds an element."""
+    """Sample derivatives and samplers beside torch's as Markdown, nanoseconds per element."""
     header = ["", "float32", "torch", "", "float64", "torch", ""]
     rows = []
     for section, what in (("derivatives", "`{}`"), ("samplers", "drawing {}")):
         for name in record[f"{section}_float32"]:
             cells = (cell for kind in ("float32", "float64") for cell in speed_cells(record[f"{section}_{kind}"][name]))
             rows.append([what.format(name), *cells])
-    return markdown(header, rows)
+    return markdown(Table("speed", "Speed", header, rows))
 
 
 def speed_cells(times: dict[str, float]) -> list[str]:
@@ -176,7 +178,7 @@ def speed_cells(times: dict[str, float]) -> list[str]:
 
 
 def tables(record: dict[str, Any]) -> dict[str, str]:
-    """The README's tables by name."""
+    """The tables of the page by name."""
     return {"distributions": distribution_table(record["distributions"]), "speed": speed_table(record)}
 
 
@@ -199,7 +201,9 @@ def print_times(title: str, variants: dict[str, Variants], record: dict[str, Any
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--update", type=Path, help=f"write the numbers to {RECORD.name}, and the tables into this file")
+    parser.add_argument(
+        "--update", action="store_true", help=f"write the numbers to {RECORD.name}, and the tables to {PAGE.name}"
+    )
     parser.add_argument("--only", choices=REGISTRY, help="measure this distribution; the others' numbers stay")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -214,12 +218,12 @@ def main() -> None:
     if options.update:
         RECORD.parent.mkdir(parents=True, exist_ok=True)
         RECORD.write_text(json.dumps(record, indent=2) + "\n")
-        options.update.write_text(with_tables(options.update.read_text(), record))
+        PAGE.write_text(with_tables(PAGE.read_text(), record))
 
 
 def measure_all() -> dict[str, Any]:
     """The record: every table's numbers, printed as they come."""
-    record: dict[str, Any] = {"torch": torch.__version__, "machine": platform.machine(), "threads": 1}
+    record: dict[str, Any] = {"torch": torch.__version__, "machine": machine(), "git_commit": git_commit()}
     for dtype in (torch.float32, torch.float64):
         kind = str(dtype).removeprefix("torch.")
         print_times(f"sample derivatives, {kind}", derivative_variants(dtype), record.setdefault(f"derivatives_{kind}", {}))

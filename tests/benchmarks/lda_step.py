@@ -1,8 +1,8 @@
 """One LDA training step against the plain dense eager formulation of the same model: `python -m tests.benchmarks.lda_step`.
 
-Prints milliseconds a step and the ratio, for the vocabulary of 20 Newsgroups and for 10,000 words, with torch's default and
-fused Adam in the dense formulation. The variants take turns, so that a drift of the machine's speed touches them alike, each
-in a process of its own, so that one's use of memory does not slow another; the median over the turns is printed.
+Prints milliseconds per step and the ratio to this package, for the vocabulary size of 20 Newsgroups and for 10,000 words. The
+dense formulation runs with torch's default Adam and its fused one. See ``turns``
+for how they are timed; the median over the turns is printed.
 """
 
 import argparse
@@ -13,11 +13,12 @@ from torch import Tensor, nn
 from torch.distributions import Dirichlet, kl_divergence
 from torch.nn.functional import softplus
 
+from irg_experiments import implicit
 from irg_experiments.data.bag_of_words import BagOfWords, Corpus
 from irg_experiments.estimators import Implicit
 from irg_experiments.models.lda import LDA
-from irg_experiments.training.adam import Adam
 from irg_experiments.training.compilation import loss_and_grad
+from irg_experiments.training.optimizer import adam, update
 from tests.benchmarks.turns import Step, median_milliseconds
 
 TOPICS, BATCH, STEPS_A_TURN = 50, 32, 30
@@ -54,7 +55,7 @@ def zipf_corpus(num_words: int, distinct_words: int, num_documents: int = 2048) 
 
 
 def dense_step(corpus: Corpus, fused: bool | None) -> Step:
-    """A step of the dense formulation; the dense batches are made beforehand, at no cost to it."""
+    """A step of the dense formulation. Its dense batches are made beforehand and are not part of the time."""
     model = DenseLDA(len(corpus.vocabulary))
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-4, fused=fused)
     batches = [dense_counts(batch, len(corpus.vocabulary)) for batch in corpus.batches(BATCH)]
@@ -75,30 +76,30 @@ def dense_counts(batch: BagOfWords, num_words: int) -> Tensor:
 
 
 def sparse_step(corpus: Corpus) -> Step:
-    """A step of the package, cutting of the batch included."""
+    """A step of this package, including the selection of the batch."""
     torch.set_flush_denormal(True)  # as the training loop does
-    model = LDA(len(corpus.vocabulary), TOPICS)
-    optimizer = Adam(list(model.parameters()), 3e-4)
-    estimator = Implicit()
+    model = LDA(num_words=len(corpus.vocabulary), topics=TOPICS, hidden=[300, 300, 300])
+    parameters: list[Tensor] = list(model.parameters())
+    optimizer, estimator = adam(parameters, 3e-4), Implicit()
 
     def loss(batch: BagOfWords) -> Tensor:
         terms = model.elbo(batch, estimator.expectation)
         return (terms.kl - terms.log_likelihood).mean()
 
-    parameters = list(model.parameters())
-    function = loss_and_grad(loss, parameters, "auto", torch.device("cpu"), varying=lambda batch: batch.entries)
+    function = loss_and_grad(loss, parameters, True, torch.device("cpu"), varying=lambda batch: batch.entries)
     num_batches = len(corpus) // BATCH
 
     def step(index: int) -> None:
         start = index % num_batches * BATCH
         _, gradients = function(corpus.slice(start, start + BATCH))
-        optimizer.step(gradients)
+        update(optimizer, gradients)
 
     return step
 
 
 def variant(name: str, corpus: Corpus) -> Step:
-    """The step of one of the variants compared."""
+    """The step of one of the variants."""
+    implicit.set_compile("on")
     return {
         "dense, default Adam": lambda: dense_step(corpus, None),
         "dense, fused Adam": lambda: dense_step(corpus, True),
@@ -107,7 +108,7 @@ def variant(name: str, corpus: Corpus) -> Step:
 
 
 def variant_of(name: str, num_words: int, distinct_words: int) -> Step:
-    """The step of a variant on a corpus of its own, the same for each."""
+    """The step of a variant, on the same corpus in every process."""
     return variant(name, zipf_corpus(num_words, distinct_words))
 
 
@@ -122,9 +123,9 @@ def main() -> None:
     for num_words, distinct_words in ((1995, 57), (10_000, 75)):
         make = functools.partial(variant_of, num_words=num_words, distinct_words=distinct_words)
         times = median_milliseconds(make, VARIANTS, arguments.threads, STEPS_A_TURN, arguments.turns, warmup=2)
-        print(f"V={num_words}, {distinct_words} distinct words a document, {arguments.threads} threads")
+        print(f"V={num_words}, {distinct_words} distinct words per document, {arguments.threads} threads")
         for name, milliseconds in times.items():
-            print(f"  {name:20s} {milliseconds:7.2f} ms  {milliseconds / times['this package']:5.2f}x")
+            print(f"  {name:31s} {milliseconds:7.2f} ms  {milliseconds / times['this package']:5.2f}x")
 
 
 if __name__ == "__main__":

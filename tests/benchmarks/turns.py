@@ -1,6 +1,6 @@
-"""Training steps of several variants timed in turns, so that a drift of the machine's speed touches them alike.
+"""Times training steps of several variants in turns, so that a drift of the machine's speed affects all of them.
 
-Each variant runs in a process of its own, so that one's use of memory does not slow another.
+Each variant runs in its own process, so that the memory use of one does not slow another.
 """
 
 import gc
@@ -15,12 +15,12 @@ import torch
 
 Step = Callable[[int], None]
 
-# seconds between two turns, in which the threads of the one before stop to wait for work
+# seconds between two turns, in which the threads of the previous process stop waiting for work
 _SETTLE = 0.4
 
 
 def serve(make: Callable[[str], Step], name: str, threads: int, steps: int, channel: Connection) -> None:
-    """Runs in a process of its own: times a turn of steps whenever asked, until told to stop."""
+    """Runs in its own process: times one turn of steps per message received, until the message is False."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     step = make(name)
@@ -30,7 +30,7 @@ def serve(make: Callable[[str], Step], name: str, threads: int, steps: int, chan
         for index in itertools.islice(indices, steps):
             step(index)
         channel.send((time.perf_counter() - start) / steps * 1e3)
-        # as the training loop does, and for all variants alike: no scanning of modules that never become garbage
+        # as in the training loop, for all variants: the garbage collector does not scan torch's modules
         gc.freeze()
     gc.unfreeze()
 
@@ -38,15 +38,15 @@ def serve(make: Callable[[str], Step], name: str, threads: int, steps: int, chan
 def median_milliseconds(
     make: Callable[[str], Step], names: Sequence[str], threads: int, steps: int, turns: int, warmup: int
 ) -> dict[str, float]:
-    """The median milliseconds a step of each variant.
+    """The median time per step of each variant, in milliseconds.
 
     Args:
-        make: the step of a variant, a function of its index; picklable, as each process calls it.
+        make: returns the step of a variant, which is a function of the step's index. Each process calls it: must be picklable.
         names: of the variants.
-        threads: of torch in each process.
-        steps: in a turn.
-        turns: that count.
-        warmup: turns before them that do not.
+        threads: torch's number of threads in each process.
+        steps: per turn.
+        turns: number of turns that are timed.
+        warmup: number of turns before them, which are not.
     """
     context = multiprocessing.get_context("spawn")
     channels, processes = {}, []

@@ -1,8 +1,9 @@
 """One VAE training step against the plain eager formulation of the same model: `python -m tests.benchmarks.vae_step`.
 
-Prints milliseconds a step at batch 64 and D = 10 of Gamma codes by `torch.distributions`, with torch's default and with fused
-Adam, and of Gamma, Normal and von Mises codes by this package; drawing the batch and its pixels is part of every step. The
-median over turns is printed; see `turns`.
+Prints milliseconds per step, at batch size 64 and D = 10, for Gamma codes by `torch.distributions` with torch's default Adam
+and its fused one, and for Gamma, Normal and von Mises codes by this package.
+Selecting the batch and drawing its pixels is part of every step. See `turns` for how they are timed; the median over the turns
+is printed.
 """
 
 import argparse
@@ -13,12 +14,13 @@ from torch import Tensor, nn
 from torch.distributions import Gamma, kl_divergence
 from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 
-from irg_experiments.data.images import Images, Shuffle, binarize
+from irg_experiments import implicit
+from irg_experiments.data import EpochOrder, Images, binarize
 from irg_experiments.estimators import Implicit
-from irg_experiments.models.latents import make_latent
+from irg_experiments.models.latents import GammaLatent, Latent, NormalLatent, VonMisesLatent
 from irg_experiments.models.vae import VAE
-from irg_experiments.training.adam import Adam
 from irg_experiments.training.compilation import loss_and_grad
+from irg_experiments.training.optimizer import adam, update
 from tests.benchmarks.turns import Step, median_milliseconds
 
 PIXELS, DIM, BATCH, STEPS_A_TURN = 784, 10, 64, 100
@@ -43,14 +45,14 @@ class PlainVAE(nn.Module):
 
 
 def plain_step(images: Images, fused: bool | None) -> Step:
-    """A step of the plain formulation; images are in memory as floats, and reshuffled every epoch."""
+    """A step of the plain formulation. Images are in memory as floats and reshuffled every epoch."""
     model = PlainVAE()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=fused)
     intensities = images.pixels / 255
-    shuffle = Shuffle(len(images), BATCH, 0, torch.device("cpu"))
+    order = EpochOrder(len(images), BATCH, seed=0)
 
     def step(index: int) -> None:
-        x = torch.bernoulli(intensities[shuffle.indices(index)])
+        x = torch.bernoulli(intensities[order.indices(index)])
         optimizer.zero_grad()
         model.loss(x, min(1.0, index / 30_000)).backward()
         optimizer.step()
@@ -58,26 +60,24 @@ def plain_step(images: Images, fused: bool | None) -> Step:
     return step
 
 
-def package_step(images: Images, family: str, **options: float) -> Step:
-    """A step of the package."""
-    model = VAE(PIXELS, make_latent(family, DIM, **options))
+def package_step(images: Images, latent: Latent) -> Step:
+    """A step of this package."""
     torch.set_flush_denormal(True)  # as the training loop does
-    # enough draws for the sampler's machine code to be loaded, as a run of any length has them
-    model.latent.prior.sample((200_000,))
-    parameters = list(model.parameters())
-    optimizer = Adam(parameters, 1e-3)
-    estimator = Implicit()
+    implicit.set_compile("on")
+    model = VAE(PIXELS, latent, hidden=[256, 128])
+    parameters: list[Tensor] = list(model.parameters())
+    optimizer, estimator = adam(parameters, 1e-3), Implicit()
 
     def loss(pixels: Tensor, kl_weight: Tensor) -> Tensor:
         return -model.bound(binarize(pixels), kl_weight, estimator.expectation).mean()
 
-    function = loss_and_grad(loss, parameters, "auto", torch.device("cpu"))
-    shuffle = Shuffle(len(images), BATCH, 0, torch.device("cpu"))
+    function = loss_and_grad(loss, parameters, True, torch.device("cpu"))
+    order = EpochOrder(len(images), BATCH, seed=0)
 
     def step(index: int) -> None:
-        pixels = images.pixels.index_select(0, shuffle.indices(index))
+        pixels = images.pixels.index_select(0, order.indices(index))
         _, gradients = function(pixels, torch.tensor(min(1.0, index / 30_000)))
-        optimizer.step(gradients)
+        update(optimizer, gradients)
 
     return step
 
@@ -85,9 +85,9 @@ def package_step(images: Images, family: str, **options: float) -> Step:
 VARIANTS: dict[str, Callable[[Images], Step]] = {
     "torch Gamma, default Adam": lambda images: plain_step(images, None),
     "torch Gamma, fused Adam": lambda images: plain_step(images, True),
-    "this package, Gamma": lambda images: package_step(images, "gamma", concentration=0.3, rate=0.3),
-    "this package, Normal": lambda images: package_step(images, "normal"),
-    "this package, von Mises": lambda images: package_step(images, "von_mises", concentration=0.0),
+    "this package, Gamma": lambda images: package_step(images, GammaLatent(DIM, 0.3, 0.3)),
+    "this package, Normal": lambda images: package_step(images, NormalLatent(DIM)),
+    "this package, von Mises": lambda images: package_step(images, VonMisesLatent(DIM, concentration=0.0)),
 }
 
 
@@ -105,7 +105,7 @@ def main() -> None:
     times = median_milliseconds(variant, list(VARIANTS), arguments.threads, STEPS_A_TURN, arguments.turns, warmup=3)
     print(f"batch {BATCH}, D={DIM}, {arguments.threads} threads")
     for name, milliseconds in times.items():
-        print(f"  {name:26s} {milliseconds:7.2f} ms  {milliseconds / times['this package, Gamma']:5.2f}x")
+        print(f"  {name:39s} {milliseconds:7.2f} ms  {milliseconds / times['this package, Gamma']:5.2f}x")
 
 
 if __name__ == "__main__":

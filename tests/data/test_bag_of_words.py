@@ -1,7 +1,6 @@
 import torch
 
-from irg_experiments.data.bag_of_words import Corpus
-from irg_experiments.experiments.lda import DocumentStream
+from irg_experiments.data import Corpus, DocumentStream, EpochOrder
 
 
 def three_documents() -> Corpus:
@@ -36,15 +35,13 @@ def test_batches_cover_the_corpus():
     assert sizes == [2, 1]
 
 
-def test_stream_shows_every_document_once_an_epoch_and_depends_on_seed_and_step_alone():
+def test_stream_follows_the_epoch_order_and_can_start_at_any_step():
     number, size = 10, 4
-    corpus = Corpus(torch.arange(number), torch.ones(number), torch.arange(number + 1), tuple(map(str, range(number))))
-    stream = DocumentStream(corpus, size, seed=1)
-    seen = [stream.batch(step).words.tolist() for step in range(10)]
-    flat = [word for batch in seen for word in batch]
-    epochs = [flat[start : start + number] for start in range(0, 40, number)]
-    assert all(sorted(epoch) == list(range(number)) for epoch in epochs)
-    assert len({tuple(epoch) for epoch in epochs}) > 1
-    resumed = DocumentStream(corpus, size, seed=1)
-    assert [resumed.batch(step).words.tolist() for step in range(7, 10)] == seen[7:]
-    assert DocumentStream(corpus, size, seed=2).batch(0).words.tolist() != seen[0]
+    offsets = torch.arange(number + 1) * 2  # document d is the words d and d + 10
+    words = torch.stack([torch.arange(number), torch.arange(number) + number], 1).flatten()
+    corpus = Corpus(words, torch.ones(2 * number), offsets, tuple(map(str, range(2 * number))))
+    stream, order = DocumentStream(corpus, size, seed=1), EpochOrder(number, size, seed=1)
+    for step in (0, 1, 2, 3, 4, 5, 9, 3):
+        expected = [word for document in order.indices(step).tolist() for word in (document, document + number)]
+        assert stream.batch(step).words.tolist() == expected
+        assert stream.batch(step).documents.tolist() == [0, 0, 1, 1, 2, 2, 3, 3]

@@ -1,16 +1,26 @@
+from pathlib import Path
+
 import torch
 
 from irg_experiments.data import bars
 
+ROOT = Path("unused")
+
 
 def test_generated_corpus():
-    data = bars.load()
+    data = bars.load(ROOT)
     assert (len(data.train), len(data.test)) == (2000, 500)
     assert torch.equal(data.train.slice(0, 2000).lengths, torch.full((2000,), 100.0))
-    assert torch.equal(data.train.words, bars.load().train.words)
+    assert torch.equal(data.train.words, bars.load(ROOT).train.words)
     torch.testing.assert_close(data.topics.sum(0), torch.ones(10))
     # each document's own weights do better than the marginal model, uniform words do worse
     assert 20 < data.best_perplexity < 25
+    assert data.image_side**2 == len(data.train.vocabulary)
+
+
+def test_the_number_of_documents_is_an_option():
+    data = bars.load(ROOT, num_train=5, num_test=3)
+    assert (len(data.train), len(data.test)) == (5, 3)
 
 
 def test_exact_perplexity_of_one_topic_is_its_closed_form():

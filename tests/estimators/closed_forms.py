@@ -1,6 +1,6 @@
 """Expectations in closed form, whose derivatives are the truth, and the checks that every estimator is put to.
 
-A statistical check passes below |z| = 5: one false alarm in two million. It says how many draws it takes.
+A statistical check says how many draws it takes; tests/statistics.py judges them.
 """
 
 from collections.abc import Callable
@@ -13,6 +13,7 @@ from torch.distributions import Distribution
 
 from irg_experiments.estimators import Estimator
 from irg_experiments.implicit import Beta, Dirichlet, Gamma, Normal, VonMises
+from tests.statistics import assert_below_threshold, z_scores
 
 
 @dataclass(frozen=True)
@@ -108,18 +109,14 @@ def gradient_samples(estimator: Estimator, case: Case, draws: int, num_samples: 
     return list(torch.autograd.grad(estimate.sum(), parameters))
 
 
-def z_scores(estimator: Estimator, case: Case, draws: int, num_samples: int = 1, bias: float = 0.0) -> Tensor:
+def gradient_z_scores(estimator: Estimator, case: Case, draws: int, num_samples: int = 1, bias: float = 0.0) -> Tensor:
     """Errors of the mean gradient in standard errors, less what a relative bias allows."""
-    scores = []
-    for samples, truth in zip(gradient_samples(estimator, case, draws, num_samples), case.gradients(), strict=True):
-        excess = (samples.mean(0) - truth).abs() - bias * truth.abs() - 1e-12
-        scores.append((excess.clamp(min=0) / (samples.std(0) / draws**0.5 + 1e-300)).reshape(-1))
-    return torch.cat(scores)
+    pairs = zip(gradient_samples(estimator, case, draws, num_samples), case.gradients(), strict=True)
+    return torch.cat([z_scores(samples, truth, bias).reshape(-1) for samples, truth in pairs])
 
 
 def assert_unbiased(estimator: Estimator, case: Case, draws: int, num_samples: int = 1, bias: float = 0.0) -> None:
-    scores = z_scores(estimator, case, draws, num_samples, bias)
-    assert scores.max() < 5, f"z-scores {scores.tolist()}"
+    assert_below_threshold(gradient_z_scores(estimator, case, draws, num_samples, bias), case.name)
 
 
 def assert_follows_the_protocol(estimator: Estimator, case: Case) -> None:
@@ -133,11 +130,11 @@ def assert_follows_the_protocol(estimator: Estimator, case: Case) -> None:
         return weight * case.f(z)
 
     estimate = estimator.expectation(f, case.family(*parameters), 7)
-    assert torch.equal(estimate, (2 * evaluations[0]).mean(0))
+    torch.testing.assert_close(estimate.detach(), (2 * evaluations[0]).mean(0))
     *grads, grad_weight = torch.autograd.grad(estimate.sum(), [*parameters, weight], create_graph=True)
     torch.testing.assert_close(grad_weight.detach(), evaluations[0].mean(0).sum())
     assert all(grad.isfinite().all() for grad in grads)
     with torch.no_grad():
         assert estimator.expectation(f, case.family(*parameters), 7).shape == (3,)
-    with pytest.raises(NotImplementedError, match=r"first derivatives|cannot be differentiated"):
+    with pytest.raises(NotImplementedError, match=r"derivatives|cannot be differentiated"):
         torch.autograd.grad(sum(grad.sum() for grad in grads), parameters)

@@ -1,17 +1,21 @@
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import matplotlib.image
+import numpy as np
 import pytest
-import torch
 from omegaconf import DictConfig
 
 from irg_experiments.errors import DivergedError, UserError
-from irg_experiments.experiments import run_experiment
-from irg_experiments.experiments.lda import match_topics
+from irg_experiments.experiments.lda.figures import match_topics, topic_images, topic_weights
+from irg_experiments.experiments.lda.results import paper_perplexity, perplexity_table
+from irg_experiments.experiments.runner import run_experiment
+from irg_experiments.results.record import Record
 
 Compose = Callable[..., DictConfig]
-SMOKE = ("experiment=lda", "budget=smoke", "compile=off", "threads=1")
+SMOKE = ("experiment=lda", "budget=smoke", "threads=1")
 
 
 def run(compose: Compose, tmp_path: Path, *overrides: str) -> Path:
@@ -22,37 +26,42 @@ def run(compose: Compose, tmp_path: Path, *overrides: str) -> Path:
 def test_a_run_leaves_its_record_and_pictures(compose: Compose, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     directory = run(compose, tmp_path)
     record = json.loads((directory / "record.json").read_text())
-    assert record["status"] == "done"
-    assert record["error"] is None
+    assert (record["status"], record["error"], record["method_label"]) == ("done", None, "implicit")
     assert {"test_perplexity", "test_perplexity_corpus", "test_elbo", "test_kl"} <= record["metrics"].keys()
-    assert 20 < record["metrics"]["test_perplexity"] < 30
-    assert record["command"] == "irg-run experiment=lda budget=smoke compile=off threads=1"
+    assert 22.3 < record["metrics"]["true_model_perplexity"] < record["metrics"]["test_perplexity"] < 30
+    assert record["command"] == "irg-run experiment=lda budget=smoke threads=1"
     assert record["config"]["training"]["steps"] == 60
     assert record["config"]["data"]["root"] == "${oc.env:IRG_DATA,data}"
     assert str(tmp_path) not in (directory / "config.yaml").read_text().replace(f"output: {tmp_path}", "")
     names = {path.name for path in directory.iterdir()}
-    assert {"config.yaml", "metrics.jsonl", "tensorboard", "checkpoint.pt", "figures", "record.json"} <= names
+    assert names == {"config.yaml", "metrics.jsonl", "tensorboard", "checkpoint.pt", "checkpoint.previous.pt", "figures"} | {
+        "record.json",
+        "topics.npz",
+    }
     pictures = {path.name for path in (directory / "figures").iterdir()}
     assert pictures == {"learning_curve.png", "topic_weights.png", "topics.png"}
-    output = capsys.readouterr().out
-    assert "test perplexity" in output
-    assert "topics.png" in output
-
-
-def test_a_finished_run_is_skipped_and_rerun_repeats_it(compose: Compose, tmp_path: Path):
-    directory = run(compose, tmp_path)
-    first = (directory / "record.json").stat().st_mtime_ns
+    first = capsys.readouterr().out
+    assert "test perplexity" in first
+    shutil.rmtree(directory / "figures")
     assert run(compose, tmp_path) == directory
-    assert (directory / "record.json").stat().st_mtime_ns == first
-    metrics = json.loads((directory / "record.json").read_text())["metrics"]
-    assert run(compose, tmp_path, "rerun=true") == directory
-    assert (directory / "record.json").stat().st_mtime_ns > first
-    assert json.loads((directory / "record.json").read_text())["metrics"] == metrics
+    assert capsys.readouterr().out == first
+    assert {path.name for path in (directory / "figures").iterdir()} == pictures
 
 
-def test_explicit_points_at_ln_lda(compose: Compose, tmp_path: Path):
-    with pytest.raises(UserError, match="LN-LDA"):
+def test_a_repetition_has_the_same_metrics(compose: Compose, tmp_path: Path):
+    first, second = (json.loads((run(compose, tmp_path / it) / "record.json").read_text()) for it in ("a", "b"))
+    assert first["metrics"] == second["metrics"]
+    assert first["identity"] == second["identity"]
+
+
+def test_methods_that_cannot_are_refused_with_those_that_can(compose: Compose, tmp_path: Path):
+    with pytest.raises(UserError, match=r"method=explicit cannot .* samples of model=lda\. Methods that can: .*implicit"):
         run(compose, tmp_path, "method=explicit")
+
+
+def test_batches_larger_than_the_corpus_are_refused(compose: Compose, tmp_path: Path):
+    with pytest.raises(UserError, match=r"training\.batch_size must be at most 2000"):
+        run(compose, tmp_path, "training.batch_size=2001")
 
 
 def test_divergence_is_recorded(compose: Compose, tmp_path: Path):
@@ -64,9 +73,51 @@ def test_divergence_is_recorded(compose: Compose, tmp_path: Path):
     assert record["error"].startswith("DivergedError: The loss became")
 
 
+def record_of(seed: int, perplexity: float | None, label: str = "implicit") -> Record:
+    return {
+        "model": "lda",
+        "method_label": label,
+        "data": "newsgroups",
+        "budget": "paper",
+        "seed": seed,
+        "group": label,
+        "git_commit": "a" * 40,
+        "started": "2026-01-01",
+        "steps": 180_000,
+        "steps_per_second": 250.0,
+        "command": f"irg-run data=newsgroups budget=paper seed={seed}",
+        "metrics": {"test_perplexity": perplexity, "test_perplexity_corpus": 8.0},
+        "config": {"model": {"topics": 50}},
+    }
+
+
+def test_seeds_are_averaged_beside_the_paper():
+    (row,) = perplexity_table([record_of(1, 870.0), record_of(0, 880.0)]).rows
+    names = ["lda", "implicit", "newsgroups"]
+    command = "`irg-run -m data=newsgroups budget=paper seed=0,1`"
+    assert row == [*names, "875.0 ± 7.1", "8.0 ± 0.0", "876 ± 7", "2", "180,000", "250", command]
+
+
+def test_variants_of_a_method_are_told_apart_and_others_than_the_papers_have_no_figure():
+    rows = perplexity_table([record_of(0, 970.0, "RSVI, B = 5"), record_of(0, None)]).rows
+    assert [row[1] for row in rows] == ["RSVI, B = 5", "implicit"]
+    assert [row[3] for row in rows] == ["970.0", "not finite"]
+    assert rows[0][5] == "968 ± 18"
+    assert paper_perplexity({**record_of(0, 1.0), "config": {"model": {"topics": 20}}}) is None
+
+
 def test_topics_are_matched():
-    true = torch.tensor([[0.9, 0.1, 0.0], [0.1, 0.8, 0.1], [0.0, 0.1, 0.9]])
-    assert torch.equal(match_topics(true[:, [2, 0, 1]], true), true)
+    true = np.array([[0.9, 0.1, 0.0], [0.1, 0.8, 0.1], [0.0, 0.1, 0.9]])
+    np.testing.assert_array_equal(match_topics(true[:, [2, 0, 1]], true), true)
+
+
+def test_pictures_of_topics(tmp_path: Path):
+    paths = [
+        topic_weights(tmp_path / "weights.png", np.array([0.2, 0.5, 0.3]), 0.25),
+        topic_images(tmp_path / "topics.png", {"true": np.eye(4), "learned": np.eye(4)}, 2),
+    ]
+    for path in paths:
+        assert matplotlib.image.imread(path).std() > 0
 
 
 @pytest.mark.data
@@ -74,4 +125,6 @@ def test_newsgroups(compose: Compose, tmp_path: Path, data_root: Path, capsys: p
     directory = run(compose, tmp_path, "data=newsgroups", f"data.root={data_root}")
     # after 60 steps the model still is near the uniform distribution over its 1,995 words
     assert 1500 < json.loads((directory / "record.json").read_text())["metrics"]["test_perplexity"] < 2000
-    assert "876 ± 7" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "876 ± 7" in printed
+    assert "most probable words" in printed

@@ -1,6 +1,6 @@
-"""One row a distribution. The generic tests, the benchmark and the README's table of distributions read it.
+"""One row per distribution, read by the generic tests, the benchmark and the README's table of distributions.
 
-To add a distribution, add its row; what a row leaves out is not tested.
+To add a distribution, add its row. Tests that need a field which a row omits skip the row.
 """
 
 import math
@@ -22,22 +22,22 @@ Parameters = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Row:
-    """A distribution, its parameters, and what is known of it.
+    """A distribution, its parameters, and reference values.
 
     Attributes:
-        make: the distribution of parameter tensors; takes ``validate_args``.
-        grid: parameter sets of the generic tests: numbers, or nested lists for vectors.
+        make: returns the distribution for parameter tensors; takes ``validate_args``.
+        grid: parameter sets for the generic tests: numbers, or nested lists for vectors.
         draws: parameter sets at which draws are compared with the distribution function.
         gradient: how the sample gets its gradient, for the table.
-        peer: torch's class for the same distribution, if it has one.
-        scipy: the frozen SciPy distribution of a parameter set; for vectors, of ``project(sample)``.
-        project: a scalar of the sample whose law ``scipy`` gives.
-        expectations: for each name, f(z), and E[f(z)] as a differentiable function of the parameters.
-        invalid: a parameter set that must be refused.
+        peer: torch's class for the same distribution, with the same parameters, if there is one.
+        scipy: returns the frozen SciPy distribution of a parameter set; for vectors, that of ``project(sample)``.
+        project: maps a sample to a scalar with the distribution ``scipy``.
+        expectations: for each name, f(z) and E[f(z)] as a differentiable function of the parameters; None for quadrature.
+        invalid: a parameter set that must be rejected.
         divergences: pairs (p, q) of parameter sets with a registered KL(p ‖ q).
-        range: bounds of each parameter for the search of extremes, log-uniform if the lower one is positive.
-        truth: the table of tests/truth that the derivative is compared with, and which function it holds.
-        clamps: whether draws beyond the dtype's range are returned as its limit.
+        range: bounds of each parameter in the search of extremes, log-uniform if the lower bound is positive.
+        truth: the table of tests/truth with reference values of the derivative, and the function it describes.
+        clamps: whether draws beyond the range of the dtype are returned as its limit.
     """
 
     make: Callable[..., td.Distribution]
@@ -55,12 +55,12 @@ class Row:
     clamps: bool = False
 
     def parameters(self, rows: tuple[Parameters, ...] | None = None, dtype: torch.dtype = torch.float64) -> list[Tensor]:
-        """The parameter sets, the grid unless others are given, stacked into one tensor a parameter."""
+        """The parameter sets, by default the grid, stacked into one tensor per parameter."""
         columns = zip(*(self.grid if rows is None else rows), strict=True)
         return [torch.tensor(column, dtype=dtype) for column in columns]
 
     def grid_distribution(self, dtype: torch.dtype = torch.float64, **options: Any) -> td.Distribution:
-        """One distribution whose batch is the grid."""
+        """The distribution whose batch is the grid."""
         return self.make(*self.parameters(dtype=dtype), **options)
 
 
@@ -82,7 +82,7 @@ def trigamma(a: Tensor) -> Tensor:
 
 
 def shapes(*others: float) -> tuple[Parameters, ...]:
-    """The shape parameters at which draws are tested, with other parameters fixed."""
+    """The shape parameters at which draws are tested, with the other parameters fixed."""
     return tuple((shape, *others) for shape in (1e-3, 1e-1, 1.0, 10.0, 1e4))
 
 
@@ -98,6 +98,13 @@ def mixture(logits: Tensor, loc: Tensor, scale: Tensor, validate_args: bool | No
     weights = td.Categorical(logits=logits, validate_args=validate_args)
     components = implicit.Normal(loc, scale, validate_args=validate_args)
     return implicit.MixtureSameFamily(weights, components, validate_args=validate_args)
+
+
+TEMPERATURE = 0.6
+
+
+def exp_concrete(logits: Tensor, validate_args: bool | None = None) -> td.Distribution:
+    return implicit.ExpConcrete(logits.new_tensor(TEMPERATURE), logits=logits, validate_args=validate_args)
 
 
 REGISTRY: dict[str, Row] = {
@@ -326,6 +333,24 @@ REGISTRY: dict[str, Row] = {
             ),
         },
         invalid=([0.0, 0.0], [1.0, -1.0]),
+    ),
+    "ExpConcrete": Row(
+        exp_concrete,
+        grid=(([0.0, 1.0, -1.0],), ([3.0, -2.0, 0.5],), ([10.0, 0.0, 10.0],)),
+        gradient="explicit",
+        draws=(([0.0, 0.0, 0.0],), ([1.0, 3.0, -50.0],)),
+        # the difference of two Gumbel variables is logistic
+        scipy=lambda logits: scipy.stats.logistic((logits[0] - logits[1]) / TEMPERATURE, 1 / TEMPERATURE),
+        project=lambda z: z[..., 0] - z[..., 1],
+        expectations={
+            "z₀ − z₁": (lambda z: z[..., 0] - z[..., 1], lambda logits: (logits[..., 0] - logits[..., 1]) / TEMPERATURE),
+            "(z₀ − z₂)²": (
+                lambda z: (z[..., 0] - z[..., 2]) ** 2,
+                lambda logits: ((logits[..., 0] - logits[..., 2]) ** 2 + math.pi**2 / 3) / TEMPERATURE**2,
+            ),
+        },
+        invalid=([0.0, math.nan, 0.0],),
+        range=((-1e3, 1e3),),
     ),
     "Wishart": Row(
         lambda df, scale_tril, validate_args=None: implicit.Wishart(

@@ -1,17 +1,22 @@
-"""Special functions as machine code. The formula is a small one, as what is tested is everything around it."""
+"""Formulas as machine code. The formula is a small one, as everything around it is tested; one test compiles it."""
 
-import logging
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import Tensor
 
 from irg_experiments import implicit
-from irg_experiments.implicit import compilation
-from irg_experiments.implicit.compilation import evaluate
+from irg_experiments.implicit import _kernel_cache, compilation
+from irg_experiments.implicit.compilation import evaluate, resolve_mode
+from irg_experiments.implicit.special.gamma import _gamma_sample_grad
+from irg_experiments.implicit.special.von_mises_fisher import _InDimension, _ratio
 
+CPU = torch.device("cpu")
 calls = 0
 
 
@@ -25,30 +30,81 @@ def hypotenuse(a: Tensor, b: Tensor) -> Tensor:
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    compilation._kernel.cache_clear()
-    compilation._warn_of_no_compiler.cache_clear()
+    forget()
     yield
-    compilation._kernel.cache_clear()
+    forget()
+
+
+def forget() -> None:
+    """What a new process knows."""
+    warnings = compilation._warn_of_no_compiler, compilation._warn_of_no_support, compilation._warn_of_cache
+    for function in (compilation._kernel, *warnings):
+        function.cache_clear()
+
+
+@pytest.fixture
+def compiler(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Replaces the compiler by one that takes no time; the list of the formulas that it has compiled."""
+    compiled: list[object] = []
+
+    def compile_library(formula: object, dtype: torch.dtype, count: int, folder: Path) -> Path:
+        compiled.append(formula)
+        path = folder / "kernel.so"
+        path.write_bytes(b"machine code" * 1000)
+        return path
+
+    monkeypatch.setattr(compilation.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(_kernel_cache, "compile_library", compile_library)
+    monkeypatch.setattr(_kernel_cache, "load", lambda path: torch.hypot)
+    implicit.set_compile("on")
+    return compiled
 
 
 def is_compiled() -> bool:
     """Whether a call leaves the formula alone."""
     before = calls
-    evaluate(hypotenuse, (torch.ones(100), torch.ones(100)))
+    result = evaluate(hypotenuse, (torch.full((100,), 3.0), torch.full((100,), 4.0)))
+    assert (result == 5).all()
     return calls == before
 
 
+def kernels(folder: Path) -> list[Path]:
+    return list(folder.rglob("*.so"))
+
+
 def own_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.name == compilation.__name__]
+    names = (compilation.__name__, _kernel_cache.__name__)
+    return [record.getMessage() for record in caplog.records if record.name in names]
 
 
 def test_modes_are_checked():
-    with pytest.raises(ValueError, match="one of auto, on, off, not 'fast'"):
-        implicit.set_compile("fast")
+    for function in (implicit.set_compile, lambda mode: resolve_mode(mode, CPU)):
+        with pytest.raises(ValueError, match="one of auto, on, off, not 'fast'"):
+            function("fast")
+
+
+def test_a_mode_is_resolved_by_what_the_machine_has(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture):
+    monkeypatch.setattr(compilation.shutil, "which", lambda name: f"/usr/bin/{name}")
+    assert [resolve_mode(mode, CPU) for mode in compilation.MODES] == ["on", "on", "off"]
+    assert resolve_mode("auto", torch.device("cuda")) == "on"
+    assert not own_lines(caplog)
+    monkeypatch.setattr(compilation.shutil, "which", lambda name: None)
+    assert resolve_mode("off", CPU) == "off"
+    assert not own_lines(caplog)
+    assert [resolve_mode(mode, CPU) for mode in compilation.MODES] == ["off", "off", "off"]
+    (line,) = own_lines(caplog)
+    assert "g++" in line
+    assert resolve_mode("on", torch.device("mps")) == "off"
+    assert "mps" in own_lines(caplog)[-1]
 
 
 @pytest.mark.compiler
-def test_compiled_and_eager_agree_for_every_layout(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+def test_compiled_and_eager_agree_for_every_layout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    # without torch's tests of the compiler, and with the wrapper of the kernel not optimised, to save seconds
+    for option, value in (("cpp.vec_isa_ok", True), ("aot_inductor.compile_wrapper_opt_level", "O0")):
+        monkeypatch.setitem(_kernel_cache._OPTIONS, option, value)
     implicit.set_compile("on")
     scalar, strided = torch.tensor(3.0), torch.rand(40, 80).T[::2]
     for arguments in (
@@ -58,62 +114,220 @@ def test_compiled_and_eager_agree_for_every_layout(tmp_path: Path, caplog: pytes
     ):
         torch.testing.assert_close(evaluate(hypotenuse, arguments), hypotenuse(*arguments))
     assert is_compiled()
-    assert len(list(tmp_path.rglob("hypotenuse-float32-*.pt2"))) == 1
+    (path,) = kernels(tmp_path)
+    assert path.name.startswith("hypotenuse-float32-")
     assert [line.split(" for ")[0] for line in own_lines(caplog)] == ["Compiling hypotenuse"]
-    # another process finds the file; a damaged one is made again
-    compilation._kernel.cache_clear()
+    assert list(path.parent.iterdir()) == [path]  # no temporary files remain
+    # another process finds the file
+    forget()
     caplog.clear()
     assert is_compiled()
     assert not own_lines(caplog)
-    compilation._kernel.cache_clear()
-    next(tmp_path.rglob("hypotenuse-*.pt2")).write_bytes(b"damaged")
-    evaluate(hypotenuse, (scalar.expand(50), torch.rand(50)))
-    assert is_compiled()
-    assert "Compiling hypotenuse" in caplog.text
 
 
-@pytest.mark.compiler
-def test_short_work_is_never_compiled(monkeypatch: pytest.MonkeyPatch):
-    implicit.set_compile("auto")
-    monkeypatch.setattr(compilation, "_PATIENCE", 250)
-    assert [is_compiled() for _ in range(2)] == [False, False]
-    evaluate(hypotenuse, (torch.ones(100), torch.ones(100)))
+def test_what_is_compiled_follows_from_each_call(compiler: list[object]):
+    few = torch.ones(compilation._FEW - 1)
+    evaluate(hypotenuse, (few, few))
+    assert not compiler
     assert is_compiled()
     implicit.set_compile("off")
     assert not is_compiled()
 
 
-def test_without_a_compiler_formulas_run_eagerly_with_one_line(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-):
-    monkeypatch.setattr(compilation.shutil, "which", lambda name: None)
-    implicit.set_compile("on")
+def test_short_work_is_not_compiled_in_mode_auto(compiler: list[object], monkeypatch: pytest.MonkeyPatch):
+    implicit.set_compile("auto")
+    monkeypatch.setattr(compilation, "_PATIENCE", 250)
+    assert [is_compiled() for _ in range(3)] == [False, False, True]
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[5000] ^= 1
+    path.write_bytes(content)
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def make_unreadable(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path.parent / "missing")
+
+
+@pytest.mark.parametrize("damage", [truncate, flip, empty, make_unreadable])
+def test_a_damaged_file_is_named_and_replaced(damage, compiler: list[object], tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    assert is_compiled()
+    (path,) = kernels(tmp_path)
+    damage(path)
+    forget()
+    caplog.clear()
+    assert is_compiled()
+    (line,) = own_lines(caplog)
+    assert f"because {path} is damaged" in line
+    assert len(compiler) == 2
+    (path,) = kernels(tmp_path)
+    assert _kernel_cache._is_intact(path)
+
+
+def runs_eagerly_with_one_line(caplog: pytest.LogCaptureFixture, dtype: torch.dtype = torch.float64) -> str:
+    caplog.clear()
+    forget()
     assert not is_compiled()
     assert not is_compiled()
-    a = torch.ones(100, dtype=torch.float64)
+    a = torch.ones(100, dtype=dtype)
     torch.testing.assert_close(evaluate(hypotenuse, (a, a)), 2**0.5 * a)
     (line,) = own_lines(caplog)
-    assert "g++" in line
+    return line
 
 
-def test_what_cannot_be_compiled_runs_eagerly(caplog: pytest.LogCaptureFixture):
+def test_without_a_compiler_formulas_run_eagerly(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture):
+    monkeypatch.setattr(compilation.shutil, "which", lambda name: None)
     implicit.set_compile("on")
-
-    def by_data(a: Tensor) -> Tensor:
-        return a + 1 if a.sum() > 0 else a - 1
-
-    with caplog.at_level(logging.WARNING):
-        assert evaluate(by_data, (torch.ones(100),))[0] == 2
-        assert evaluate(by_data, (-torch.ones(100),))[0] == -2
-    assert len([line for line in own_lines(caplog) if "Could not compile" in line]) <= 1
+    assert "g++" in runs_eagerly_with_one_line(caplog)
 
 
-@pytest.mark.compiler
-def test_derivatives_and_transformations_see_the_formula():
+def test_without_a_folder_formulas_run_eagerly(compiler: list[object], tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    (tmp_path / "irg_experiments").write_text("a file where the folder would be")
+    assert "irg_experiments" in runs_eagerly_with_one_line(caplog)
+    assert not compiler
+
+
+def test_in_a_folder_that_cannot_be_written_formulas_run_eagerly(
+    compiler: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    def refuse(**arguments: object) -> None:
+        raise PermissionError(13, "Permission denied", str(tmp_path))  # permissions do not stop root
+
+    monkeypatch.setattr(_kernel_cache.tempfile, "TemporaryDirectory", refuse)
+    assert "Permission denied" in runs_eagerly_with_one_line(caplog)
+    assert not compiler
+
+
+def test_a_full_disk_is_noticed_before_compiling(
+    compiler: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    assert is_compiled()
+    (path,) = kernels(tmp_path)
+    monkeypatch.setattr(_kernel_cache.shutil, "disk_usage", lambda folder: SimpleNamespace(free=2**20))
+    forget()
+    assert is_compiled()  # an intact file needs no room
+    truncate(path)
+    line = runs_eagerly_with_one_line(caplog, torch.float32)
+    assert f"{path} is damaged, and less than 64 MiB are free" in line
+    assert len(compiler) == 1
+
+
+def test_what_cannot_be_compiled_runs_eagerly(compiler: list[object], monkeypatch: pytest.MonkeyPatch, caplog):
+    def fail(formula: object, dtype: torch.dtype, count: int, folder: Path) -> Path:
+        (folder / "partial.o").write_bytes(b"partial")
+        raise RuntimeError("C++ compile error\n\nOutput:\nkernel.cpp:3: fatal error: the disk is full\nterminated.")
+
+    monkeypatch.setattr(_kernel_cache, "compile_library", fail)
+    assert not is_compiled()
+    assert not is_compiled()
+    line = own_lines(caplog)[-1]
+    assert line == "Could not compile hypotenuse: kernel.cpp:3: fatal error: the disk is full. It runs uncompiled, slower."
+    assert not list(_kernel_cache.cache_folder().iterdir())
+
+
+def test_another_device_that_cannot_compile_runs_eagerly(monkeypatch: pytest.MonkeyPatch, caplog):
+    def fail(formula: object, **options: object) -> object:
+        def call(*arguments: Tensor) -> Tensor:
+            raise RuntimeError("no Triton")
+
+        return call
+
+    monkeypatch.setattr(torch, "compile", fail)
     implicit.set_compile("on")
+    kernel = compilation._Kernel(hypotenuse, torch.float32, "cuda")
+    a = torch.ones(100)
+    torch.testing.assert_close(kernel((a, a)), 2**0.5 * a)
+    (line,) = own_lines(caplog)
+    assert "no Triton" in line
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of one MiB with room for half the machine code."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("file systems cannot be mounted here")
+    (folder / "filler").write_bytes(bytes(2**20 - 2**13))
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("variable", ["XDG_CACHE_HOME", "TMPDIR", "TORCHINDUCTOR_CACHE_DIR"])
+def test_with_a_full_disk_formulas_run_eagerly(
+    variable: str, full_disk: Path, compiler: list[object], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setenv(variable, str(full_disk))
+    monkeypatch.setattr(_kernel_cache.tempfile, "tempdir", None)  # read TMPDIR again
+    line = runs_eagerly_with_one_line(caplog)
+    assert "less than 64 MiB are free in" in line
+    assert str(full_disk) in line
+    assert not compiler
+
+
+def test_a_disk_that_fills_up_while_compiling_is_left_clean(
+    full_disk: Path, compiler: list[object], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(full_disk))
+    monkeypatch.setattr(_kernel_cache, "_ROOM", 0)
+    assert not is_compiled()
+    assert "No space left" in own_lines(caplog)[-1]
+    assert compiler
+    assert not list((full_disk / "irg_experiments").iterdir())
+
+
+def test_the_key_covers_what_a_formula_can_reach():
+    names = {path.name for path in _kernel_cache._source_files(_gamma_sample_grad.__module__)}
+    assert {"gamma.py", "_gamma_coefficients.py", "_arithmetic.py", "_elementwise.py"} < names
+    assert not {"von_mises.py", "_beta_coefficients.py", "base.py"} & names
+    names = {path.name for path in _kernel_cache._source_files(_InDimension(_ratio, 3).__module__)}
+    assert "_von_mises_fisher_coefficients.py" in names
+    names = {path.name for path in _kernel_cache._source_files(__name__)}
+    assert {"test_compilation.py", "gamma.py"} < names
+
+
+def test_the_key_depends_on_source_torch_and_instructions_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    def key() -> str:
+        return _kernel_cache.key_of(hypotenuse)
+
+    keys = {key()}
+    monkeypatch.setattr("platform.node", lambda: "another-host")
+    monkeypatch.setattr("socket.gethostname", lambda: "another-host")
+    assert keys == {key()}
+    capabilities = {**torch.cpu.get_capabilities(), "num_logical_cores": 1000, "cpu_name": "another"}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    assert keys == {key()}
+    capabilities["an_extension"] = True
+    keys.add(key())
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "ANOTHER")
+    keys.add(key())
+    monkeypatch.setattr(torch, "__version__", "2.99.0")
+    keys.add(key())
+    source = tmp_path / "source.py"
+    monkeypatch.setattr(_kernel_cache, "_source_files", lambda module: (source,))
+    for text in ("a = 1", "a = 2"):
+        source.write_text(text)
+        keys.add(key())
+    assert len(keys) == 6
+
+
+def test_derivatives_and_transformations_pass_compiled_formulas(compiler: list[object], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(_kernel_cache, "load", lambda path: compiler[-1])
     a = torch.linspace(0.1, 3, 64, dtype=torch.float64)
     grad = torch.func.grad(lambda a: implicit.special.ndtr(a).sum())(a)
     torch.testing.assert_close(grad, (-0.5 * a * a).exp() / (2 * torch.pi) ** 0.5)
-    compiled = implicit.special.log_ndtr(a)
-    torch.testing.assert_close(torch.func.vmap(implicit.special.log_ndtr)(a), compiled)
+    expected = torch.special.log_ndtr(a)
+    torch.testing.assert_close(torch.func.vmap(implicit.special.log_ndtr)(a), expected)
+    torch.testing.assert_close(torch.func.jvp(implicit.special.log_ndtr, (a,), (a,))[0], expected)
     assert torch.autograd.gradcheck(implicit.special.log_ndtr, a.clone().requires_grad_(), check_forward_ad=True)

@@ -5,14 +5,14 @@ from typing import Any
 
 import hypothesis
 import pytest
-import scipy.stats
 import torch
 import torch.distributions as td
 from hypothesis import strategies
 from torch import Tensor
 
 from tests.implicit.registry import REGISTRY, Row
-from tests.implicit.selection import DRAWS, DTYPES, UNIT_INTERVAL, assert_mean, every, those
+from tests.implicit.selection import DTYPES, UNIT_INTERVAL, every, those
+from tests.statistics import DRAWS, assert_distance, assert_mean, seed
 
 DRAW_CASES = [(name, parameters) for name, row in REGISTRY.items() if row.scipy for parameters in row.draws]
 
@@ -35,7 +35,7 @@ def test_draws_follow_the_distribution(name: str, parameters: tuple[Any, ...], d
     rank = torch.arange(DRAWS, dtype=torch.float64)
     cdf = torch.tensor(row.scipy(*parameters).cdf(value.numpy()))
     distance = torch.maximum((rank + 1) / DRAWS - cdf, cdf - rank / DRAWS)[inside].max() if inside.any() else torch.zeros(())
-    assert scipy.stats.kstwo(DRAWS).sf(distance.item()) > 5e-7
+    assert_distance(distance, DRAWS)
     if dtype == torch.float64:
         coarse = value > 0.5 if name in UNIT_INTERVAL else ~inside
         assert len(value[inside & ~coarse].unique()) == (inside & ~coarse).sum()
@@ -43,22 +43,19 @@ def test_draws_follow_the_distribution(name: str, parameters: tuple[Any, ...], d
 
 @those(lambda row: row.expectations)
 def test_pathwise_gradients_of_expectations(name: str):
+    # 5,000 draws: a tenth of the standard deviation of one is noticed; pointwise, test_special.py compares dz/dφ with mpmath
     row = REGISTRY[name]
     for label, (statistic, expectation) in row.expectations.items():
         parameters = [p.requires_grad_() for p in row.parameters()]
         exact = (expectation or numerical_expectation(row, statistic))(*parameters)
         exact_grads = torch.autograd.grad(exact.sum(), parameters, allow_unused=True)
-        copies = [p.detach().expand(DRAWS, *p.shape).clone().requires_grad_() for p in parameters]
+        copies = [p.detach().expand(5000, *p.shape).clone().requires_grad_() for p in parameters]
         values = statistic(row.make(*copies).rsample())
         grads = torch.autograd.grad(values.sum(), copies, allow_unused=True)
-        assert_mean(values.detach(), exact.detach())
+        assert_mean(values, exact, label=label)
         for grad, exact_grad in zip(grads, exact_grads, strict=True):
-            if grad is not None and grad.abs().max() > 0:
-                spread = grad.std(0) > 1e-9 * grad.abs().amax(0)  # the others are the same in every draw
-                target = torch.zeros_like(grad[0]) if exact_grad is None else exact_grad
-                error = (grad.mean(0) - target) / (grad.std(0) / DRAWS**0.5)
-                assert (error[spread].abs() < 5).all(), f"{label}: z-scores {error}"
-                torch.testing.assert_close(grad.mean(0)[~spread], target[~spread])
+            if grad is not None:
+                assert_mean(grad, torch.zeros_like(grad[0]) if exact_grad is None else exact_grad, label=label)
 
 
 def numerical_expectation(row: Row, statistic: Any) -> Any:
@@ -78,22 +75,28 @@ def numerical_expectation(row: Row, statistic: Any) -> Any:
 def test_generators_and_seeds_reproduce_draws(name: str):
     q = REGISTRY[name].grid_distribution()
 
-    def draw(seed: int) -> Tensor:
-        return q.sample((3,), generator=torch.Generator().manual_seed(seed))
+    def draw(number: int) -> Tensor:
+        return q.sample((3,), generator=torch.Generator().manual_seed(number))
 
     state = torch.get_rng_state()
     first, again, other = draw(1), draw(1), draw(2)
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
-    torch.manual_seed(5)
+    seed(5)
     first = q.sample()
-    torch.manual_seed(5)
+    seed(5)
     assert torch.equal(first, q.sample())
 
 
 @those(lambda row: row.range)
-@hypothesis.settings(max_examples=25, deadline=None, derandomize=True, database=None)
+@hypothesis.settings(
+    max_examples=25,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],  # it fails on a busy machine
+)
 @hypothesis.given(data=strategies.data())
 def test_samples_and_gradients_at_the_extremes(name: str, data: strategies.DataObject):
     row = REGISTRY[name]
@@ -105,7 +108,7 @@ def test_samples_and_gradients_at_the_extremes(name: str, data: strategies.DataO
             values = [data.draw(exponents) for _ in range(size)]
             values = [math.exp(value) for value in values] if low > 0 else values
             parameters.append(torch.tensor(values, dtype=dtype).requires_grad_())
-        torch.manual_seed(0)
+        seed()
         q = row.make(*parameters)
         sample = q.rsample((100,))
         assert q.support.check(sample).all()

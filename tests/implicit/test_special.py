@@ -1,9 +1,13 @@
 """Every special function: values against SciPy, derivatives against differences, and torch's transformations."""
 
+import importlib
+import inspect
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
+import mpmath
 import pytest
 import scipy.integrate
 import scipy.special
@@ -97,11 +101,28 @@ def test_transformations_and_broadcasting(name: str):
     assert half.dtype == torch.bfloat16
 
 
+# functions of the same arguments that share a formula compile as one
+COMPILED_TOGETHER = (
+    ("ndtr", "log_ndtr"),
+    ("gammainc", "gammaincc"),
+    ("ndtri_exp",),
+    ("von_mises_cdf",),
+    ("betainc",),
+    ("stdtr",),
+)
+
+
+def test_every_function_is_compiled():
+    assert {name for names in COMPILED_TOGETHER for name in names} == set(EXAMPLES)
+
+
 @pytest.mark.compiler
-@every_function
-def test_under_compile(name: str):
-    function, _, rows, _ = EXAMPLES[name]
-    arguments = [column.float() for column in columns(rows)]
+@pytest.mark.parametrize("names", COMPILED_TOGETHER, ids="-".join)
+def test_under_compile(names: tuple[str, ...]):
+    def function(*arguments: Tensor) -> Tensor:
+        return torch.stack([EXAMPLES[name].function(*arguments) for name in names])
+
+    arguments = [column.float() for column in columns(EXAMPLES[names[0]].arguments)]
     torch.testing.assert_close(torch.compile(function, fullgraph=True)(*arguments), function(*arguments))
 
 
@@ -124,6 +145,51 @@ def test_gammainc_against_mpmath(dtype: torch.dtype):
         if dtype == torch.float64:
             small = (expected > 1e-250) & (expected < 0.1) & (a >= 1e-3)
             assert ((value - expected).abs() / expected)[small].max() < 1e-11
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 2e-6), (torch.float64, 1e-11)])
+def test_log_gamma_against_mpmath(dtype: torch.dtype, tolerance: float):
+    # the logarithms of quantiles from 1e-9 to 1 − 1e-6, where z itself underflows for the smallest shape
+    rows = [(a, y, a * step, y + shift) for a, y in LOG_GAMMA_ARGUMENTS for step, shift in ((1.001, 0.0), (1.5, 0.1))]
+    columns = torch.tensor(rows, dtype=dtype).T
+    for a, y, b, x, difference in zip(*columns, special.log_gamma_cdf_difference(*columns), strict=True):
+        (lower, upper), (lower_b, upper_b) = (log_gamma_tails(*map(float, pair)) for pair in ((a, y), (b, x)))
+        tail = max(min(lower, upper), min(lower_b, upper_b))
+        assert abs(float(difference) - (upper - upper_b)) < tolerance * (tail if dtype == torch.float64 else 1)
+    a, y = torch.tensor(LOG_GAMMA_ARGUMENTS, dtype=torch.float64).T
+    expected = torch.tensor([math.exp(mpmath.log(log_gamma_density(*row))) for row in LOG_GAMMA_ARGUMENTS], dtype=torch.float64)
+    torch.testing.assert_close(special.log_gamma_density(a, y), expected, rtol=1e-11, atol=0)
+
+
+LOG_GAMMA_ARGUMENTS = (
+    *((1e-3, -20_000.0), (1e-3, -700.0), (1e-3, -3.0), (0.05, -100.0), (0.05, 0.0), (0.7, -8.0), (0.7, 0.0), (0.7, 2.3)),
+    *((3.0, -4.0), (3.0, 1.0), (3.0, 2.7), (50.0, 3.2), (50.0, 3.9), (50.0, 4.4), (1000.0, 6.76), (1000.0, 7.05)),
+)
+
+
+def log_gamma_tails(a: float, y: float) -> tuple[mpmath.mpf, mpmath.mpf]:
+    with mpmath.workdps(60):
+        z = mpmath.exp(y)
+        return mpmath.gammainc(a, 0, z, regularized=True), mpmath.gammainc(a, z, mpmath.inf, regularized=True)
+
+
+def log_gamma_density(a: float, y: float) -> mpmath.mpf:
+    with mpmath.workdps(60):
+        return mpmath.exp(a * mpmath.mpf(y) - mpmath.exp(y)) / mpmath.gamma(a)
+
+
+def test_every_documented_function_is_exported():
+    names = (path.stem for path in Path(special.__file__).parent.glob("[!_]*.py"))
+    modules = [importlib.import_module(f"{special.__name__}.{name}") for name in names]
+    public = {
+        name
+        for module in modules
+        for name, value in vars(module).items()
+        if not name.startswith("_") and inspect.isfunction(value) and value.__module__ == module.__name__
+    }
+    shared_in_the_core = {"betainc_of_both", "checked_dimension"}
+    assert public - shared_in_the_core == set(special.__all__)
+    assert all(inspect.getdoc(getattr(special, name)) for name in public - shared_in_the_core)
 
 
 def worst_relative_error(value: Tensor, expected: Tensor) -> float:

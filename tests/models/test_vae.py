@@ -3,14 +3,18 @@ import math
 import torch
 from torch.distributions import Normal
 
-from irg_experiments.models.latents import make_latent
+from irg_experiments.models.latents import NormalLatent
 from irg_experiments.models.vae import VAE
+from tests.options import build
+from tests.statistics import assert_mean, seed
 
 
-def model_and_images(family: str = "normal", dim: int = 1) -> tuple[VAE, torch.Tensor]:
-    torch.manual_seed(3)
-    model = VAE(12, make_latent(family, dim), hidden=(6, 5))
-    return model.double(), (torch.rand(4, 12) < 0.4).double()
+def model_and_images() -> tuple[VAE, torch.Tensor]:
+    torch.manual_seed(3)  # under every IRG_TEST_SEED: where the posterior is narrow, importance weights are all but unbounded
+    model = VAE(12, NormalLatent(1), hidden=[6, 5])
+    x = (torch.rand(4, 12) < 0.4).double()
+    seed(3)
+    return model.double(), x
 
 
 def exact_log_evidence(model: VAE, x: torch.Tensor) -> torch.Tensor:
@@ -21,7 +25,7 @@ def exact_log_evidence(model: VAE, x: torch.Tensor) -> torch.Tensor:
 
 
 def test_importance_weighting_finds_the_evidence():
-    """The mean weight of 100,000 samples against quadrature, |z| < 5."""
+    """The mean weight of 100,000 samples against quadrature."""
     model, x = model_and_images()
     with torch.no_grad():
         exact = exact_log_evidence(model, x)
@@ -30,8 +34,10 @@ def test_importance_weighting_finds_the_evidence():
         z = posterior.sample((number,))
         log_weight = model.log_likelihood(x, z) + model.latent.prior.log_prob(z) - posterior.log_prob(z)
         weight = (log_weight - exact).exp()
-        assert ((weight.mean(0) - 1) / (weight.std(0) / number**0.5)).abs().max() < 5
-        torch.testing.assert_close(model.log_evidence(x, number), exact, atol=0.02, rtol=0)
+        assert_mean(weight, 1.0)
+        # to first order, the error of the logarithm is that of the mean weight
+        error = 5 * weight.std(0) / number**0.5
+        assert ((model.log_evidence(x, number) - exact).abs() < 1.1 * error).all()
         terms = model.elbo(x, 2000)
         assert (terms.log_likelihood - terms.kl < exact + 0.1).all()
 
@@ -57,3 +63,11 @@ def test_log_likelihood_is_that_of_independent_pixels():
     z = model.posterior(x).sample((3,))
     expected = torch.distributions.Bernoulli(model.mean_image(z)).log_prob(x.expand(3, -1, -1)).sum(-1)
     torch.testing.assert_close(model.log_likelihood(x, z), expected)
+
+
+def test_the_option_file_gives_the_layers_and_the_limits():
+    latent = NormalLatent(2)
+    model = build("model", "vae", pixels=20, latent=latent, limits=[0.5, 2.0])
+    assert [layer.out_features for layer in model.encoder if hasattr(layer, "out_features")] == [256, 128, 4]
+    scale = model.latent.posterior(torch.tensor([[0.0, 0.0, -100.0, 100.0]])).base_dist.scale
+    torch.testing.assert_close(scale, torch.tensor([[0.5, 2.0]]))

@@ -1,53 +1,91 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from irg_experiments.results.record import git_commit, identity, new_record, read_record, write_record
+from irg_experiments.config import ConfigTree
+from irg_experiments.config.command_line import Arguments, compose, resolved
+from irg_experiments.config.identity import identity
+from irg_experiments.experiments.runner import make_experiment
+from irg_experiments.results.collect import collect, load_record
+from irg_experiments.results.record import git_commit, new_record, read_record, write_record
 
-CONFIG = {
+REFERENCE = Path(__file__).parents[2] / "outputs" / "reference"
+CONFIG: dict[str, Any] = {
     "experiment": "lda",
     "method": {"name": "implicit"},
-    "data": {"name": "bars", "root": "data", "topics": 10},
+    "data": {"name": "bars", "root": "data"},
     "model": {"name": "lda"},
     "training": {"steps": 10},
     "budget": "smoke",
     "seed": 0,
-    "rerun": False,
-    "output": "outputs",
 }
 
 
-def test_identity_ignores_places_and_nothing_else():
-    moved = {**CONFIG, "rerun": True, "output": "elsewhere", "data": {**CONFIG["data"], "root": "/somewhere"}}
-    assert identity(moved) == identity(CONFIG)
-    for change in ({"seed": 1}, {"training": {"steps": 11}}, {"data": {**CONFIG["data"], "topics": 11}}):
-        assert identity({**CONFIG, **change}) != identity(CONFIG)
+def fresh() -> dict[str, Any]:
+    return new_record(CONFIG, "01234567", "89abcdef", "irg-run", "cpu", "off")
 
 
 def test_record_round_trip(tmp_path: Path):
-    record = new_record(CONFIG, "irg-run", "cpu")
+    record = fresh()
     write_record(tmp_path, record)
     assert read_record(tmp_path) == record
-    assert record["schema_version"] == 1
-    assert record["status"] == "running"
-    assert {"python", "torch", "numpy", "irg_experiments"} <= record["versions"].keys()
+    assert (record["schema_version"], record["status"], record["steps"]) == (2, "running", 10)
     assert [path.name for path in tmp_path.iterdir()] == ["record.json"]
 
 
-def test_a_number_that_is_none_leaves_the_old_record(tmp_path: Path):
-    write_record(tmp_path, {"status": "running"})
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        write_record(tmp_path, {"metrics": float("nan")})
-    assert json.loads((tmp_path / "record.json").read_text()) == {"status": "running"}
+def test_a_record_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    write_record(tmp_path, fresh())
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(OSError, match="No space"):
+        write_record(tmp_path, {**fresh(), "status": "done"})
+    assert json.loads((tmp_path / "record.json").read_text())["status"] == "running"
+    assert [path.name for path in tmp_path.iterdir()] == ["record.json"]
 
 
-def test_unreadable_records_are_none(tmp_path: Path):
+@pytest.mark.parametrize("content", [b'{"sta', b"\xff\xfe", b"[]", b"{}", b"3", b"[" * 100_000, b'{"status": "done"}'])
+def test_unreadable_records_are_none(tmp_path: Path, content: bytes):
     assert read_record(tmp_path) is None
-    (tmp_path / "record.json").write_text('{"sta')
+    (tmp_path / "record.json").write_bytes(content)
     assert read_record(tmp_path) is None
+    assert load_record(tmp_path) is None
+
+
+def test_a_record_of_a_newer_version_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    write_record(tmp_path, {**fresh(), "schema_version": 3})
+    assert load_record(tmp_path) is None
+    assert "newer version" in caplog.text
 
 
 def test_commit_is_a_hash():
     commit = git_commit()
     assert commit is None or len(commit.removesuffix("-dirty")) == 40
+
+
+@pytest.mark.parametrize(
+    "directory", [path.parent for path in sorted(REFERENCE.rglob("record.json"))], ids=lambda path: path.name
+)
+def test_committed_records_are_what_their_commands_run_today(directory: Path):
+    record = load_record(directory)
+    assert record is not None
+    assert record["status"] == "done"
+    overrides = tuple(word for word in record["command"].split()[1:])
+    settings = make_experiment(resolved(compose(Arguments(overrides))), ConfigTree()).config
+    assert identity(settings) == record["identity"]
+    assert directory.name.endswith(record["identity"])
+
+
+def test_each_run_is_collected_once(tmp_path: Path):
+    (tmp_path / "a").mkdir()
+    write_record(tmp_path / "a", fresh())
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    assert len(collect([tmp_path, tmp_path / "a"])) == 1
+    (tmp_path / "a").rename(tmp_path / "a.replaced")
+    (tmp_path / "c").mkdir()
+    write_record(tmp_path / "c", fresh())
+    assert [path.name for path, _ in collect([tmp_path])] == ["c"]

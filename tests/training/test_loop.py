@@ -1,13 +1,14 @@
-import json
+import logging
+import math
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
 from torch import Tensor
 
-from irg_experiments.errors import DivergedError, UserError
-from irg_experiments.training.checkpoint import load_checkpoint, save_checkpoint
+from irg_experiments.errors import DivergedError
 from irg_experiments.training.loop import Schedule, Selection, TrainingResult, denormals_flushed, train
 from irg_experiments.training.metrics_log import read_metrics
 
@@ -97,42 +98,14 @@ def test_a_finished_run_trains_no_further(tmp_path: Path):
 def test_an_infinite_loss_stops_the_run_and_keeps_the_last_good_checkpoint(tmp_path: Path):
     with pytest.raises(DivergedError, match="step 28"):
         run(NoisyRegression(nan_at=25), tmp_path)
-    state = load_checkpoint(tmp_path)
-    assert state is not None
+    state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
     assert state["step"] == 20
     assert state["task"]["weight"].isfinite().all()
-
-
-@pytest.mark.parametrize("damage", ["cut", "flip", "empty"])
-def test_a_damaged_checkpoint_is_named_and_the_one_before_used(tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture):
-    for step in (1, 2):
-        save_checkpoint(tmp_path, {"step": step, "tensor": torch.zeros(1000)})
-    path = tmp_path / "checkpoint.pt"
-    content = bytearray(path.read_bytes())
-    if damage == "cut":
-        content = content[: len(content) // 2]
-    elif damage == "flip":
-        content[content.find(bytes(3000)) + 500] ^= 255
-    path.write_bytes(b"" if damage == "empty" else content)
-    state = load_checkpoint(tmp_path)
-    assert state is not None
-    assert state["step"] == 1
-    assert "checkpoint.pt is damaged" in caplog.text
-
-
-def test_no_checkpoint_at_all(tmp_path: Path):
-    assert load_checkpoint(tmp_path) is None
 
 
 def test_checkpoints_hold_no_code(tmp_path: Path):
     run(NoisyRegression(), tmp_path)
     assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == 60
-
-
-def test_a_last_line_cut_short_is_dropped(tmp_path: Path):
-    path = tmp_path / "metrics.jsonl"
-    path.write_text(json.dumps({"step": 1}) + "\n" + '{"step": 2, "lo')
-    assert read_metrics(path) == [{"step": 1}]
 
 
 class Descent(NoisyRegression):
@@ -173,6 +146,79 @@ def test_selection_without_patience_enough_runs_to_the_end(tmp_path: Path):
     assert (metrics["validation_loss"], metrics["best_step"], metrics["last_step"]) == (10.0, 20, 20)
 
 
-def test_patience_is_at_least_one():
-    with pytest.raises(UserError, match="patience"):
-        Selection(patience=0)
+class Diverging(Descent):
+    """Its metric is not finite at some evaluations, −∞ among them."""
+
+    VALUES: ClassVar = {5: math.nan, 10: 3.0, 15: -math.inf, 20: math.inf}
+
+    def evaluate(self, step: int) -> dict[str, float]:
+        return {"validation_loss": self.VALUES[step], "finite": 1.0}
+
+
+@pytest.mark.parametrize("selection", [None, Selection(patience=9)])
+def test_a_metric_that_is_not_finite_never_counts_as_best_and_is_recorded_as_null(
+    tmp_path: Path, selection: Selection | None, caplog: pytest.LogCaptureFixture
+):
+    schedule = Schedule(20, 10, 5, 10, selection)
+    metrics = train(Diverging(), schedule, seed=3, directory=tmp_path, device=CPU).metrics
+    if selection is None:
+        assert metrics == {"validation_loss": math.inf, "finite": 1.0}
+    else:
+        assert (metrics["validation_loss"], metrics["best_step"]) == (3.0, 10)
+    rows = [row for row in read_metrics(tmp_path / "metrics.jsonl") if "finite" in row]
+    assert [row["validation_loss"] for row in rows] == [None, 3.0, None, None]
+    assert "validation_loss is -inf at step 15" in caplog.text
+
+
+def changed(tmp_path: Path, change: Callable[[dict[str, Any]], Any]) -> dict[str, float]:
+    """The metrics of a run that resumes from a checkpoint of step 30 after ``change``, with the one of step 20 before it."""
+    with pytest.raises(KeyboardInterrupt):
+        run(NoisyRegression(kill_at=35), tmp_path)
+    path = tmp_path / "checkpoint.pt"
+    torch.save(change(torch.load(path, weights_only=True)), path)
+    return run(NoisyRegression(), tmp_path).metrics
+
+
+UNUSABLE: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "list": lambda state: [1, 2],
+    "tensor": lambda state: torch.zeros(3),
+    "no step": lambda state: {name: value for name, value in state.items() if name != "step"},
+    "negative step": lambda state: {**state, "step": -1},
+    "step beyond the end": lambda state: {**state, "step": 61},
+    "step is a float": lambda state: {**state, "step": 30.0},
+    "wrong shape": lambda state: {**state, "task": {**state["task"], "weight": torch.zeros(9)}},
+    "another task": lambda state: {**state, "task": {"model": {}}},
+    # found after the task has been restored
+    "wrong random state": lambda state: {**state, "random": {"cpu": torch.zeros(3, dtype=torch.uint8)}},
+    "wrong best state": lambda state: {
+        **state,
+        "best": {"metrics": {}, "step": 1, "stale": 0, "task": {"weight": torch.zeros(9)}},
+    },
+}
+
+
+@pytest.mark.parametrize("name", UNUSABLE)
+def test_an_unusable_checkpoint_is_named_and_the_one_before_it_used(
+    tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
+):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    whole.mkdir()
+    broken.mkdir()
+    with caplog.at_level(logging.INFO):
+        metrics = changed(broken, UNUSABLE[name])
+    assert metrics == run(NoisyRegression(), whole).metrics
+    skipped = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(skipped) == 1
+    assert "checkpoint.pt, which is unusable" in skipped[0]
+    assert "\n" not in skipped[0]
+    assert "Resuming at step 20" in caplog.text
+
+
+def test_without_a_usable_checkpoint_training_starts_from_the_beginning(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    whole.mkdir()
+    broken.mkdir()
+    for name in ("checkpoint.pt", "checkpoint.previous.pt"):
+        torch.save({"step": 5, "task": {"weight": torch.zeros(4)}}, broken / name)
+    assert run(NoisyRegression(), broken).metrics == run(NoisyRegression(), whole).metrics
+    assert "training starts from the beginning" in caplog.text

@@ -1,4 +1,4 @@
-"""Writes irg_experiments/experiments/truth/accuracy.json: what experiment=accuracy compares with, shipped in the wheel.
+"""Writes irg_experiments/experiments/accuracy/truth/accuracy.json, the reference of experiment=accuracy, shipped in the wheel.
 
 For each distribution two lists of rows [parameter, ..., z, dz/d(first parameter)], computed by mpmath: "paper", the protocol of
 the authors' code, shape parameters 1e-2, ..., 1e3 and 50 samples each, and "wide", the rows of the other files of this folder.
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from irg_experiments.experiments import accuracy
+from irg_experiments.experiments.accuracy.measure import TRUTH
 from tests.truth import beta, gamma, student_t, von_mises
 
 SHAPES = (1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3)
@@ -81,7 +81,7 @@ def main():
         "Student-t": {"paper": list(student_t_rows(rng)), "wide": within([row[:3] for row in wide("student_t")], 0.3, 1e4)},
         "von Mises": {"paper": list(von_mises_rows(rng)), "wide": von_mises_wide()},
     }
-    accuracy.TRUTH.write_text(json.dumps(tables, separators=(",", ":")).replace("]],", "]],\n") + "\n")
+    TRUTH.write_text(json.dumps(tables, separators=(",", ":")).replace("]],", "]],\n") + "\n")
     print({name: {kind: len(rows) for kind, rows in kinds.items()} for name, kinds in tables.items()})
 
 

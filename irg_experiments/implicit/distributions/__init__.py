@@ -3,6 +3,7 @@
 from irg_experiments.implicit.distributions.beta import Beta
 from irg_experiments.implicit.distributions.chi2 import Chi2
 from irg_experiments.implicit.distributions.dirichlet import Dirichlet
+from irg_experiments.implicit.distributions.exp_concrete import ExpConcrete
 from irg_experiments.implicit.distributions.fisher_snedecor import FisherSnedecor
 from irg_experiments.implicit.distributions.gamma import Gamma
 from irg_experiments.implicit.distributions.hyperspherical_uniform import HypersphericalUniform
@@ -23,6 +24,7 @@ __all__ = [
     "Beta",
     "Chi2",
     "Dirichlet",
+    "ExpConcrete",
     "FisherSnedecor",
     "Gamma",
     "HypersphericalUniform",

@@ -1,29 +1,144 @@
-"""What every distribution of the package shares."""
+"""The abstract base classes of the distributions: sampling, expansion, validation and saturation."""
+
+import abc
+import math
+from typing import Any, ClassVar, Self
 
 import torch
-from torch import Size, Tensor
+from torch import Generator, Size, Tensor
+from torch.distributions import Distribution
 from torch.types import _size
 
+from irg_experiments.implicit.rule import reparameterize
 
-class Reparameterizable(torch.distributions.Distribution):
-    """A distribution whose ``rsample`` takes a ``torch.Generator``: the first base of each class here.
 
-    A subclass gives ``rsample(sample_shape, generator)``; ``sample`` is the same draw without a gradient.
+class Reparameterizable(Distribution, abc.ABC):
+    """Base class of every distribution in this package; ``rsample`` and ``sample`` take a ``torch.Generator``.
+
+    A subclass implements ``_draw`` with operations that carry the gradient of the samples. If the cumulative distribution
+    function is known but no differentiable sampler is, subclass ``ReparameterizableByCDF`` instead. If torch has a class for
+    the distribution, list it as the second base.
     """
 
     has_rsample = True
+    _torch_expands: ClassVar[bool]
 
-    def rsample(self, sample_shape: _size = Size(), generator: torch.Generator | None = None) -> Tensor:
-        """Draws samples of shape ``sample_shape + batch_shape + event_shape`` that carry their gradient."""
-        raise NotImplementedError
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        # decided once per class, as torch.compile cannot compare functions
+        cls._torch_expands = super().expand is not Distribution.expand
 
-    def sample(self, sample_shape: _size = Size(), generator: torch.Generator | None = None) -> Tensor:
-        """The same draw as ``rsample``, without its gradient."""
-        with torch.no_grad():  # and detached, as forward mode differentiates here too
-            return self.rsample(sample_shape, generator).detach()
+    @abc.abstractmethod
+    def _draw(self, shape: Size, generator: Generator | None) -> Tensor:
+        """Return samples of the given shape, ``sample_shape + batch_shape + event_shape``, with their gradient."""
+
+    def rsample(self, sample_shape: _size = Size(), generator: Generator | None = None) -> Tensor:
+        """Draw samples that carry their gradient.
+
+        Args:
+            sample_shape: leading dimensions of the result.
+            generator: source of randomness; the global generator of the device if None.
+
+        Returns:
+            Samples of shape ``sample_shape + batch_shape + event_shape``.
+        """
+        return self._draw(self._extended_shape(sample_shape), generator)
+
+    def sample(self, sample_shape: _size = Size(), generator: Generator | None = None) -> Tensor:
+        """Draw the same samples as ``rsample``, without their gradient."""
+        with torch.no_grad():
+            # a subclass may override rsample with torch's signature, which has no generator
+            value = self.rsample(sample_shape) if generator is None else self.rsample(sample_shape, generator)
+            return value.detach()  # forward-mode derivatives pass through no_grad
+
+    def expand(self, batch_shape: _size, _instance: Any = None) -> Self:
+        """Return the same distribution with its batch expanded to ``batch_shape``."""
+        if self._torch_expands:  # torch's class knows its own attributes
+            return super().expand(batch_shape, _instance)
+        return self._expand(batch_shape, _instance)
+
+    def _expand(self, batch_shape: _size, _instance: Any = None) -> Self:
+        """Expand the tensors named in ``arg_constraints`` and the distributions among the attributes; share the rest."""
+        batch_shape = Size(batch_shape)
+        new = type(self).__new__(type(self)) if _instance is None else _instance
+        for name, value in vars(self).items():
+            if name in vars(new):  # already set by the subclass that passed _instance
+                continue
+            if isinstance(value, Distribution):
+                value = value.expand(batch_shape)
+            elif name in self.arg_constraints:
+                event_dim = self.arg_constraints[name].event_dim
+                value = value.expand(batch_shape + value.shape[value.dim() - event_dim :])
+            setattr(new, name, value)
+        new._batch_shape = batch_shape
+        return new
+
+    def _validated(self, value: Tensor) -> Tensor:
+        """Return ``value``; with ``validate_args``, raise ValueError unless its shape fits and it is in the support."""
+        if self._validate_args:
+            self._validate_sample(value)
+        return value
 
 
-def survival_function(distribution: torch.distributions.Distribution, value: Tensor) -> Tensor:
-    """P(Z > value): by the distribution's own ``survival_function``, which keeps the upper tail's digits, else 1 − cdf."""
+class ReparameterizableByCDF(Reparameterizable):
+    """Base class of univariate distributions whose gradient comes from ``cdf`` and ``log_prob`` by the implicit rule.
+
+    A subclass implements ``_draw`` by any sampler, ``cdf`` and ``log_prob``, and ``survival_function`` if the upper tail is to
+    keep its digits. A gradient of the drawn samples is discarded and replaced by dz/dφ = −(∂F/∂φ)/q(z). Second derivatives
+    raise NotImplementedError.
+
+    Source: Figurnov, Mohamed & Mnih (2018).
+    """
+
+    def rsample(self, sample_shape: _size = Size(), generator: Generator | None = None) -> Tensor:
+        """Draw samples that carry their implicit gradient; the arguments are those of ``Reparameterizable.rsample``."""
+        value = self.sample(sample_shape) if generator is None else self.sample(sample_shape, generator)
+        return self._reparameterized(value)
+
+    def sample(self, sample_shape: _size = Size(), generator: Generator | None = None) -> Tensor:
+        """Draw samples without a gradient; neither ``cdf`` nor ``log_prob`` is evaluated."""
+        with torch.no_grad():
+            return self._draw(self._extended_shape(sample_shape), generator).detach()
+
+    def _reparameterized(self, value: Tensor) -> Tensor:
+        """Attach the gradient to drawn samples."""
+        return reparameterize_by_cdf(value, self)
+
+
+def reparameterize_by_cdf(value: Tensor, distribution: Distribution) -> Tensor:
+    """Attach dz/dφ = −(∂F/∂φ)/q(z) to samples of a univariate distribution.
+
+    Above the median −``survival_function`` replaces ``cdf`` if ``distribution`` has it: the two differ by a constant, and the
+    survival function keeps the digits of the upper tail.
+    """
+
+    def standardization(z: Tensor) -> Tensor:
+        cdf = distribution.cdf(z)
+        if not hasattr(distribution, "survival_function"):
+            return cdf
+        return torch.where(cdf.detach() > 0.5, -distribution.survival_function(z), cdf)
+
+    with torch.no_grad():
+        density = distribution.log_prob(value).exp()
+    return reparameterize(value, standardization, jacobian=density)
+
+
+def survival_function(distribution: Distribution, value: Tensor) -> Tensor:
+    """Return P(Z > value), by the ``survival_function`` of the distribution if it has one, else as 1 − cdf."""
     own = getattr(distribution, "survival_function", None)
     return own(value) if own is not None else 1 - distribution.cdf(value)
+
+
+def exp_clamped(log_value: Tensor) -> Tensor:
+    """Return exp(log_value), clamped to the smallest and largest normal number of the dtype; the gradient is 0 there."""
+    limits = torch.finfo(log_value.dtype)
+    # Clamp before exp, whose gradient at infinity is NaN. The bound is rounded up so that exp still reaches the largest number.
+    largest = math.nextafter(math.log(limits.max), math.inf)
+    return log_value.clamp(max=largest).exp().clamp(limits.tiny, limits.max)
+
+
+def inside_unit_interval(sample: Tensor) -> Tensor:
+    """Move samples that round to 0 or 1 to the nearest float inside (0, 1); the gradient passes unchanged."""
+    limits = torch.finfo(sample.dtype)
+    inside = sample.detach().clamp(limits.tiny, 1 - limits.eps / 2)
+    return sample + (inside - sample.detach())

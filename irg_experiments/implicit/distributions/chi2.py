@@ -6,10 +6,10 @@ from irg_experiments.implicit.distributions.gamma import Gamma
 
 
 class Chi2(Gamma, torch.distributions.Chi2):
-    """Chi2(df) = Gamma(df/2, 1/2), the law of a sum of df squared standard normals, drop-in for ``torch.distributions.Chi2``.
+    """Chi2(df) = Gamma(df/2, 1/2), the sum of df squared standard normals, drop-in for ``torch.distributions.Chi2``.
 
     Args:
-        df: degrees of freedom > 0, not necessarily whole.
+        df: degrees of freedom > 0, not necessarily an integer.
 
-    Sampling, gradient, distribution function and KL are those of ``Gamma``.
+    Sampler, gradient, distribution function and KL divergence are those of ``Gamma``.
     """

@@ -1,10 +1,9 @@
 """The Fisher–Snedecor distribution, from two Gamma variables in log space."""
 
 import torch
-from torch import Size, Tensor
-from torch.types import _size
+from torch import Generator, Size, Tensor
 
-from irg_experiments.implicit.distributions.base import Reparameterizable
+from irg_experiments.implicit.distributions.base import Reparameterizable, exp_clamped
 from irg_experiments.implicit.distributions.gamma import log_gamma_rsample
 from irg_experiments.implicit.special.beta import betainc
 
@@ -18,24 +17,19 @@ class FisherSnedecor(Reparameterizable, torch.distributions.FisherSnedecor):
         df1: degrees of freedom of the numerator, > 0.
         df2: degrees of freedom of the denominator, > 0; broadcast with ``df1``.
 
-    z = (g₁/df1) / (g₂/df2) with g₁ ~ Gamma(df1/2, 1) and g₂ ~ Gamma(df2/2, 1), in log space; the gradient is the implicit one
-    of each ln g. Draws beyond the range of the dtype are returned as its largest and smallest normal number.
+    ``rsample`` computes z = (g₁/df1) / (g₂/df2), g₁ ~ Gamma(df1/2, 1) and g₂ ~ Gamma(df2/2, 1), in log space; each ln g carries
+    its implicit gradient. Draws beyond the range of the dtype are returned as its largest or smallest normal number.
 
     Source: Figurnov, Mohamed & Mnih (2018).
     """
 
-    def rsample(self, sample_shape: _size = Size(), generator: torch.Generator | None = None) -> Tensor:
-        """Draws samples that carry their implicit gradient; see the class."""
-        shape = self._extended_shape(sample_shape)
+    def _draw(self, shape: Size, generator: Generator | None) -> Tensor:
         df1, df2 = self.df1.expand(shape), self.df2.expand(shape)
         log_ratio = log_gamma_rsample(df1 / 2, generator) - log_gamma_rsample(df2 / 2, generator)
-        log_value = log_ratio + (self.df2 / self.df1).log()
-        limits = torch.finfo(log_value.dtype)
-        # clamped before the exponential, so that no infinity meets the gradient
-        return log_value.clamp(max=torch.tensor(limits.max).log().item()).exp().clamp(limits.tiny, limits.max)
+        return exp_clamped(log_ratio + (self.df2 / self.df1).log())
 
     def cdf(self, value: Tensor) -> Tensor:
-        """P(Z ≤ value), by ``special.betainc``; differentiable in value, df1 and df2."""
+        """P(Z ≤ value), by ``special.betainc``; differentiable in the value, df1 and df2."""
         return self._tail(value, upper=False)
 
     def survival_function(self, value: Tensor) -> Tensor:
@@ -43,10 +37,8 @@ class FisherSnedecor(Reparameterizable, torch.distributions.FisherSnedecor):
         return self._tail(value, upper=True)
 
     def _tail(self, value: Tensor, upper: bool) -> Tensor:
-        """I_x(df1/2, df2/2), x = df1 z/(df1 z + df2), from the smaller of x and 1 − x, which has all its digits."""
-        if self._validate_args:
-            self._validate_sample(value)
-        numerator, denominator = self.df1 * value, self.df2
+        """I_x(df1/2, df2/2), x = df1 z/(df1 z + df2), from the smaller of x and 1 − x, which loses no digits."""
+        numerator, denominator = self.df1 * self._validated(value), self.df2
         low = numerator <= denominator
         x = torch.where(low, numerator, denominator) / (numerator + denominator)
         a, b = torch.where(low, self.df1, self.df2) / 2, torch.where(low, self.df2, self.df1) / 2

@@ -1,8 +1,7 @@
-"""The Gamma distribution, and the log-space draw that others are built on."""
+"""The Gamma distribution, and the log-Gamma sampler that other distributions use."""
 
 import torch
-from torch import Size, Tensor
-from torch.types import _size
+from torch import Generator, Size, Tensor
 
 from irg_experiments.implicit.distributions.base import Reparameterizable
 from irg_experiments.implicit.rule import implicit_sample
@@ -11,8 +10,8 @@ from irg_experiments.implicit.special.gamma import gamma_sample_grad, log_gamma_
 from irg_experiments.implicit.special.gammainc import gammainc, gammaincc
 
 
-def log_gamma_rsample(concentration: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """Draws log z for z ~ Gamma(concentration, 1), with its implicit gradient d(log z)/da; finite for every a > 0."""
+def log_gamma_rsample(concentration: Tensor, generator: Generator | None = None) -> Tensor:
+    """Draw log z for z ~ Gamma(concentration, 1), with its implicit gradient d(log z)/da; finite for every a > 0."""
     return implicit_sample(standard_log_gamma(concentration, generator), log_gamma_sample_grad, concentration)
 
 
@@ -23,22 +22,21 @@ class Gamma(Reparameterizable, torch.distributions.Gamma):
         concentration: shape a > 0.
         rate: inverse scale > 0, broadcast with ``concentration``.
 
-    ``rsample`` differentiates through the cumulative distribution function, z = g / rate with dg/da from
-    ``special.gamma_sample_grad``. A draw below the smallest normal number of the dtype is returned as that number, so that
-    it stays in the support; where the logarithm matters (a below about 0.1), draw it from ``LogGamma``.
+    ``rsample`` computes z = g / rate, g ~ Gamma(a, 1), with dg/da from ``special.gamma_sample_grad``. Draws below the smallest
+    normal number of the dtype are returned as that number, to stay in the support. If their logarithm matters (a below about
+    0.1), use ``LogGamma``.
 
     Source: Figurnov, Mohamed & Mnih (2018); sampler by Marsaglia & Tsang (2000).
     """
 
-    def rsample(self, sample_shape: _size = Size(), generator: torch.Generator | None = None) -> Tensor:
-        """Draws samples that carry their implicit gradient; see the class."""
-        concentration = self.concentration.expand(self._extended_shape(sample_shape))
+    def _draw(self, shape: Size, generator: Generator | None) -> Tensor:
+        concentration = self.concentration.expand(shape)
         value = standard_gamma(concentration, generator)
         sample = implicit_sample(value, gamma_sample_grad, concentration) / self.rate
         return sample.clamp(min=torch.finfo(sample.dtype).tiny)
 
     def cdf(self, value: Tensor) -> Tensor:
-        """P(concentration, rate · value) of ``special.gammainc``, differentiable in value, concentration and rate."""
+        """P(Z ≤ value) = P(a, rate · value), by ``special.gammainc``; differentiable in the value and both parameters."""
         return gammainc(self.concentration, self._unit_rate(value))
 
     def survival_function(self, value: Tensor) -> Tensor:
@@ -46,9 +44,7 @@ class Gamma(Reparameterizable, torch.distributions.Gamma):
         return gammaincc(self.concentration, self._unit_rate(value))
 
     def _unit_rate(self, value: Tensor) -> Tensor:
-        if self._validate_args:
-            self._validate_sample(value)
-        return self.rate * value
+        return self.rate * self._validated(value)
 
 
 @torch.distributions.register_kl(Gamma, Gamma)

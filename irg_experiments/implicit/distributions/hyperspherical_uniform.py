@@ -1,7 +1,7 @@
 """The uniform distribution on the unit sphere."""
 
 import torch
-from torch import Size, Tensor
+from torch import Generator, Size, Tensor
 from torch.distributions import constraints
 from torch.types import _size
 
@@ -13,15 +13,15 @@ from irg_experiments.implicit.special.von_mises_fisher import checked_dimension,
 class UnitVector(constraints.Constraint):
     """Vectors along the last dimension whose length is 1, up to ε^(2/3) for the ε of the dtype.
 
-    That is 2.4e-5 in float32 and 4e-11 in float64: wide enough for any way of normalising a vector in its own dtype. One that
-    was normalised in a narrower dtype is to be normalised again.
+    The tolerance is 2.4e-5 in float32 and 4e-11 in float64, which any way of normalising a vector in its own dtype meets. A
+    vector that was normalised in a narrower dtype must be normalised again.
     """
 
     is_discrete = False
     event_dim = 1
 
     def check(self, value: Tensor) -> Tensor:
-        """Whether each vector is of unit length; of the shape of ``value`` without its last dimension."""
+        """Whether each vector has unit length; the shape is that of ``value`` without its last dimension."""
         tolerance = torch.finfo(value.dtype).eps ** (2 / 3)
         return (torch.linalg.vector_norm(value, dim=-1) - 1).abs() <= tolerance
 
@@ -29,10 +29,10 @@ class UnitVector(constraints.Constraint):
 unit_vector = UnitVector()
 
 
-def uniform_direction(shape: tuple[int, ...], like: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """Unit vectors along the last dimension of ``shape``, uniform on the sphere, of the dtype and device of ``like``."""
+def uniform_direction(shape: tuple[int, ...], like: Tensor, generator: Generator | None = None) -> Tensor:
+    """Draw unit vectors along the last dimension of ``shape``, uniform on the sphere, in the dtype and device of ``like``."""
     normal = standard_normal(shape, like, generator)
-    # a float32 draw is 0 once in some ten million, and the zero vector has no direction
+    # about one float32 draw in ten million is 0, and the zero vector has no direction
     normal = torch.where(normal == 0, torch.finfo(normal.dtype).eps, normal)
     return normal / torch.linalg.vector_norm(normal, dim=-1, keepdim=True)
 
@@ -41,17 +41,16 @@ class HypersphericalUniform(Reparameterizable):
     """The uniform distribution on the unit sphere in R^d, {z : |z| = 1}, of density Γ(d/2) / (2 π^{d/2}).
 
     Args:
-        dimension: d ≥ 2, the dimension of the space around the sphere, and so the number of coordinates of a sample: 2 for the
-            circle, 3 for the ordinary sphere. The sphere itself has the dimension d − 1.
-        batch_shape: of the independent distributions.
-        dtype: of the samples; torch's default when None.
-        device: of the samples; torch's default when None.
-        validate_args: whether arguments and values are checked.
+        dimension: d ≥ 2, the number of coordinates of a sample: 2 for the circle, 3 for the ordinary sphere.
+        batch_shape: shape of the batch of independent distributions.
+        dtype: dtype of the samples; torch's default if None.
+        device: device of the samples; torch's default if None.
+        validate_args: whether to check arguments and values.
 
     Raises:
         ValueError: ``dimension`` is below 2.
 
-    It has no parameter to differentiate in: ``rsample`` and ``sample`` are the same, Gaussian vectors of unit length.
+    There are no parameters, so ``rsample`` carries no gradient. Samples are normalised Gaussian vectors.
 
     Source: Muller (1959).
     """
@@ -71,27 +70,16 @@ class HypersphericalUniform(Reparameterizable):
         self._like = torch.empty((), dtype=dtype, device=device)
         super().__init__(Size(batch_shape), Size((self.dimension,)), validate_args=validate_args)
 
-    def expand(self, batch_shape: _size, _instance: object = None) -> "HypersphericalUniform":
-        """The same distribution for another batch shape."""
-        new = self._get_checked_instance(HypersphericalUniform, _instance)
-        new.dimension, new._like = self.dimension, self._like
-        super(HypersphericalUniform, new).__init__(Size(batch_shape), self.event_shape, validate_args=False)
-        new._validate_args = self._validate_args
-        return new
-
-    def rsample(self, sample_shape: _size = Size(), generator: torch.Generator | None = None) -> Tensor:
-        """Draws samples; see the class."""
-        return uniform_direction(self._extended_shape(sample_shape), self._like, generator)
+    def _draw(self, shape: Size, generator: Generator | None) -> Tensor:
+        return uniform_direction(shape, self._like, generator)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """Minus the log of the sphere's area, in nats."""
-        if self._validate_args:
-            self._validate_sample(value)
-        shape = torch.broadcast_shapes(value.shape[:-1], self.batch_shape)
+        """−ln(area of the sphere), in nats."""
+        shape = torch.broadcast_shapes(self._validated(value).shape[:-1], self.batch_shape)
         return value.new_full(shape, -log_sphere_area(self.dimension))
 
     def entropy(self) -> Tensor:
-        """The log of the sphere's area, in nats."""
+        """ln(area of the sphere), in nats."""
         return self._like.new_full(self.batch_shape, log_sphere_area(self.dimension))
 
     @property

@@ -1,16 +1,15 @@
 """The inverse Gamma distribution."""
 
 import torch
-from torch import Size, Tensor
-from torch.types import _size
+from torch import Generator, Size, Tensor
 
-from irg_experiments.implicit.distributions.base import Reparameterizable
+from irg_experiments.implicit.distributions.base import Reparameterizable, exp_clamped
 from irg_experiments.implicit.distributions.gamma import Gamma, kl_gamma_gamma, log_gamma_rsample
 from irg_experiments.implicit.special.gammainc import gammainc, gammaincc
 
 
 class InverseGamma(Reparameterizable, torch.distributions.InverseGamma):
-    """InverseGamma(concentration, rate), the law of 1/g for g ~ Gamma(concentration, rate).
+    """InverseGamma(concentration, rate), the distribution of 1/g for g ~ Gamma(concentration, rate).
 
     Drop-in for ``torch.distributions.InverseGamma``; density rate^a z^(−a−1) e^(−rate/z) / Γ(a) for z > 0.
 
@@ -18,30 +17,23 @@ class InverseGamma(Reparameterizable, torch.distributions.InverseGamma):
         concentration: shape a > 0.
         rate: rate of g, the scale of z, > 0; broadcast with ``concentration``.
 
-    z = rate · exp(−ln g) with the implicit gradient of ln g, g ~ Gamma(a, 1). Draws beyond the range of the dtype, common for
-    a below about 0.1, are returned as its largest and smallest normal number, and their
-    gradient may overflow.
+    ``rsample`` computes z = rate · exp(−ln g), g ~ Gamma(a, 1), with the implicit gradient of ln g. Draws beyond the range of
+    the dtype, common for a below about 0.1, are returned as its largest or smallest normal number; the gradient of other large
+    draws may overflow.
 
     Source: Figurnov, Mohamed & Mnih (2018).
     """
 
-    def rsample(self, sample_shape: _size = Size(), generator: torch.Generator | None = None) -> Tensor:
-        """Draws samples that carry their implicit gradient; see the class."""
-        concentration = self.concentration.expand(self._extended_shape(sample_shape))
-        log_value = self.rate.log() - log_gamma_rsample(concentration, generator)
-        limits = torch.finfo(log_value.dtype)
-        # clamped before the exponential, so that no infinity meets the gradient
-        return log_value.clamp(max=torch.tensor(limits.max).log().item()).exp().clamp(limits.tiny, limits.max)
+    def _draw(self, shape: Size, generator: Generator | None) -> Tensor:
+        return exp_clamped(self.rate.log() - log_gamma_rsample(self.concentration.expand(shape), generator))
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The log-density, in nats."""
-        if self._validate_args:
-            self._validate_sample(value)
-        a = self.concentration
-        return a * (self.rate.log() - value.log()) - value.log() - self.rate / value - a.lgamma()
+        a, log_value = self.concentration, self._validated(value).log()
+        return a * (self.rate.log() - log_value) - log_value - self.rate / value - a.lgamma()
 
     def cdf(self, value: Tensor) -> Tensor:
-        """P(Z ≤ value), by ``special.gammaincc``; differentiable in value, concentration and rate."""
+        """P(Z ≤ value), by ``special.gammaincc``; differentiable in the value and both parameters."""
         return gammaincc(self.concentration, self._inverse(value))
 
     def survival_function(self, value: Tensor) -> Tensor:
@@ -49,12 +41,10 @@ class InverseGamma(Reparameterizable, torch.distributions.InverseGamma):
         return gammainc(self.concentration, self._inverse(value))
 
     def _inverse(self, value: Tensor) -> Tensor:
-        if self._validate_args:
-            self._validate_sample(value)
-        return self.rate / value
+        return self.rate / self._validated(value)
 
 
 @torch.distributions.register_kl(InverseGamma, InverseGamma)
 def kl_inverse_gamma_inverse_gamma(p: InverseGamma, q: InverseGamma) -> Tensor:
-    """KL(p ‖ q), that of the Gamma distributions: a change of variable leaves it alone."""
+    """KL(p ‖ q), equal to that of the Gamma distributions: it is invariant under a change of variable."""
     return kl_gamma_gamma(Gamma(p.concentration, p.rate, False), Gamma(q.concentration, q.rate, False))

@@ -4,10 +4,9 @@ import math
 from collections.abc import Callable
 
 import torch
-from torch import Size, Tensor
-from torch.types import _size
+from torch import Generator, Size, Tensor
 
-from irg_experiments.implicit.distributions.base import Reparameterizable
+from irg_experiments.implicit.distributions.base import Reparameterizable, inside_unit_interval
 from irg_experiments.implicit.sampling import standard_uniform
 
 
@@ -18,47 +17,39 @@ class Kumaraswamy(Reparameterizable, torch.distributions.Kumaraswamy):
         concentration1: a > 0.
         concentration0: b > 0, broadcast with ``concentration1``.
 
-    ln z = ln(1 − e^(−E/b)) / a with E ~ Exponential(1), differentiated as it stands: here the implicit and the explicit
-    gradient are the same. Draws that round to an end of the interval, common for a or b below 0.1, are returned as the
-    nearest float inside it and keep their own gradient.
+    ``rsample`` differentiates ln z = ln(1 − e^(−E/b)) / a, E ~ Exponential(1), directly; the implicit and the explicit gradient
+    agree. Draws that round to 0 or 1, common for a or b below 0.1, are returned as the nearest float inside the interval and
+    keep their gradient.
 
-    Relative errors are a few units of rounding, times the size of the exponents where these are large. The moments are
-    computed in float64, with an absolute error of 3e-12 there.
+    Accuracy: relative errors are a few times the machine epsilon, multiplied by the exponents a and b − 1 if these are large.
+    Moments are computed in float64 with an absolute error of 3e-12.
 
     Source: Kumaraswamy (1980); Jones (2009).
     """
 
-    def rsample(self, sample_shape: _size = Size(), generator: torch.Generator | None = None) -> Tensor:
-        """Draws samples that carry their gradient; see the class."""
+    def _draw(self, shape: Size, generator: Generator | None) -> Tensor:
         a, b = self.concentration1, self.concentration0
-        uniform = standard_uniform(self._extended_shape(sample_shape), a, generator)
-        limits = torch.finfo(a.dtype)
-        exponential = -torch.log1p(-uniform).clamp(max=-limits.eps / 4)
-        sample = (_log1mexp(exponential / b) / a).exp()
-        inside = sample.detach().clamp(limits.tiny, 1 - limits.eps / 2)
-        return sample + (inside - sample.detach())
+        uniform = standard_uniform(shape, a, generator)
+        exponential = -torch.log1p(-uniform).clamp(max=-torch.finfo(a.dtype).eps / 4)
+        return inside_unit_interval((_log1mexp(exponential / b) / a).exp())
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """The log-density, in nats; its limit at 0 and 1, infinite or not."""
-        if self._validate_args:
-            self._validate_sample(value)
+        """The log-density, in nats; at 0 and 1 its limit, which may be infinite."""
         a, b = self.concentration1, self.concentration0
-        log_value = torch.where((value == 0) & (a == 1), 0.0, value.log())
+        log_value = torch.where((self._validated(value) == 0) & (a == 1), 0.0, value.log())
         log_complement = torch.where((value == 1) & (b == 1), 0.0, _log1mexp(-a * value.log()))
         return (a * b).log() + (a - 1) * log_value + (b - 1) * log_complement
 
     def cdf(self, value: Tensor) -> Tensor:
-        """1 − (1 − value^a)^b, with its relative accuracy near 0."""
+        """P(Z ≤ value) = 1 − (1 − value^a)^b, accurate to relative precision near 0."""
         return self._inside(value, lambda log_survival: -torch.expm1(log_survival), value.ge(1))
 
     def survival_function(self, value: Tensor) -> Tensor:
-        """(1 − value^a)^b: P(Z > value)."""
+        """P(Z > value) = (1 − value^a)^b."""
         return self._inside(value, torch.exp, value.le(0))
 
     def _inside(self, value: Tensor, function: Callable[[Tensor], Tensor], end: Tensor) -> Tensor:
-        if self._validate_args:
-            self._validate_sample(value)
-        inside = (value > 0) & (value < 1)
+        inside = (self._validated(value) > 0) & (value < 1)
         log_value = torch.where(inside, value, 0.5).log()
         result = function(self.concentration0 * _log1mexp(-self.concentration1 * log_value))
         return torch.where(inside, result, end.to(result.dtype))
@@ -79,7 +70,7 @@ class Kumaraswamy(Reparameterizable, torch.distributions.Kumaraswamy):
 
     @property
     def mode(self) -> Tensor:
-        """((a − 1)/(ab − 1))^(1/a) for a, b ≥ 1 but not both 1, else NaN: no single finite maximum."""
+        """((a − 1)/(ab − 1))^(1/a) for a, b ≥ 1 but not both 1; else NaN, as there is no single finite maximum."""
         a, b = self.concentration1, self.concentration0
         exists = (a >= 1) & (b >= 1) & (a * b > 1)
         ratio = torch.where(exists, (a - 1) / torch.where(exists, a * b - 1, 1.0), 1.0)
@@ -92,7 +83,7 @@ class Kumaraswamy(Reparameterizable, torch.distributions.Kumaraswamy):
 
 
 def _log1mexp(x: Tensor) -> Tensor:
-    """ln(1 − e^(−x)) for x ≥ 0, each of its two forms kept away from where it loses its digits or its gradient."""
+    """ln(1 − e^(−x)) for x ≥ 0, by one of two forms, each evaluated only where it is accurate and differentiable."""
     small = x < math.log(2)
     near = (-torch.expm1(-torch.where(small, x, 1.0))).log()
     far = torch.log1p(-torch.exp(-torch.where(small, 1.0, x)))

@@ -1,10 +1,9 @@
 """The distribution of the logarithm of a Gamma variable."""
 
 import torch
-from torch import Size, Tensor
+from torch import Generator, Size, Tensor
 from torch.distributions import constraints
 from torch.distributions.utils import broadcast_all
-from torch.types import _size
 
 from irg_experiments.implicit.distributions.base import Reparameterizable
 from irg_experiments.implicit.distributions.gamma import Gamma, kl_gamma_gamma, log_gamma_rsample
@@ -12,14 +11,14 @@ from irg_experiments.implicit.special.gammainc import gammainc, gammaincc
 
 
 class LogGamma(Reparameterizable):
-    """The law of y = ln z for z ~ Gamma(concentration, rate); density rate^a exp(a y − rate e^y) / Γ(a) on the real line.
+    """The distribution of y = ln z, z ~ Gamma(concentration, rate); density rate^a exp(a y − rate e^y) / Γ(a) for real y.
 
     Args:
         concentration: shape a > 0.
         rate: inverse scale > 0 of z, broadcast with ``concentration``.
 
-    Drawn in log space, so that y is right where z itself would underflow: at a = 1e-3 typical values are near −1000. The
-    gradient is the implicit one, dy/da = (dz/da)/z, and −1/rate for the rate.
+    ``rsample`` draws in log space, so y is accurate even if z underflows: at a = 1e-3 typical values of y are near −1000. The
+    gradient in a is the implicit one, dy/da = (dz/da)/z, and that in the rate is −1/rate.
 
     Source: Figurnov, Mohamed & Mnih (2018); sampler by Marsaglia & Tsang (2000).
     """
@@ -30,14 +29,6 @@ class LogGamma(Reparameterizable):
     def __init__(self, concentration: Tensor | float, rate: Tensor | float = 1.0, validate_args: bool | None = None) -> None:
         self.concentration, self.rate = broadcast_all(concentration, rate)
         super().__init__(self.concentration.shape, validate_args=validate_args)
-
-    def expand(self, batch_shape: _size, _instance: "LogGamma | None" = None) -> "LogGamma":
-        """The same distribution with its parameters expanded to ``batch_shape``."""
-        new = self._get_checked_instance(LogGamma, _instance)
-        new.concentration, new.rate = self.concentration.expand(batch_shape), self.rate.expand(batch_shape)
-        super(LogGamma, new).__init__(Size(batch_shape), validate_args=False)
-        new._validate_args = self._validate_args
-        return new
 
     @property
     def mean(self) -> Tensor:
@@ -59,20 +50,16 @@ class LogGamma(Reparameterizable):
         a = self.concentration
         return a + a.lgamma() - a * a.digamma()
 
-    def rsample(self, sample_shape: _size = Size(), generator: torch.Generator | None = None) -> Tensor:
-        """Draws samples that carry their implicit gradient; see the class."""
-        concentration = self.concentration.expand(self._extended_shape(sample_shape))
-        return log_gamma_rsample(concentration, generator) - self.rate.log()
+    def _draw(self, shape: Size, generator: Generator | None) -> Tensor:
+        return log_gamma_rsample(self.concentration.expand(shape), generator) - self.rate.log()
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The log-density, in nats."""
-        if self._validate_args:
-            self._validate_sample(value)
-        shifted = value + self.rate.log()
+        shifted = self._validated(value) + self.rate.log()
         return self.concentration * shifted - shifted.exp() - self.concentration.lgamma()
 
     def cdf(self, value: Tensor) -> Tensor:
-        """P(Y ≤ value) = P(a, rate · e^value) of ``special.gammainc``."""
+        """P(Y ≤ value) = P(a, rate · e^value), by ``special.gammainc``."""
         return gammainc(self.concentration, self._unit_rate(value))
 
     def survival_function(self, value: Tensor) -> Tensor:
@@ -80,12 +67,10 @@ class LogGamma(Reparameterizable):
         return gammaincc(self.concentration, self._unit_rate(value))
 
     def _unit_rate(self, value: Tensor) -> Tensor:
-        if self._validate_args:
-            self._validate_sample(value)
-        return self.rate * value.exp()
+        return self.rate * self._validated(value).exp()
 
 
 @torch.distributions.register_kl(LogGamma, LogGamma)
 def kl_log_gamma_log_gamma(p: LogGamma, q: LogGamma) -> Tensor:
-    """KL(p ‖ q), that of the Gamma distributions: a change of variable leaves it alone."""
+    """KL(p ‖ q), equal to that of the Gamma distributions: it is invariant under a change of variable."""
     return kl_gamma_gamma(Gamma(p.concentration, p.rate, False), Gamma(q.concentration, q.rate, False))

@@ -1,8 +1,7 @@
 """The logistic-normal distribution on the simplex."""
 
 import torch
-from torch import Size, Tensor
-from torch.types import _size
+from torch import Generator, Size, Tensor
 
 from irg_experiments.implicit.distributions.base import Reparameterizable
 from irg_experiments.implicit.sampling import standard_normal
@@ -15,16 +14,14 @@ class LogisticNormal(Reparameterizable, torch.distributions.LogisticNormal):
         loc: mean of the K normal variables, of shape (..., K).
         scale: their standard deviations > 0, broadcast with ``loc``.
 
-    x = loc + scale · ε, ε ~ Normal(0, 1), is carried to the simplex by torch's ``StickBreakingTransform``; the gradient is
-    the explicit one.
+    ``rsample`` maps x = loc + scale · ε, ε ~ Normal(0, 1), to the simplex by torch's ``StickBreakingTransform``, and carries
+    the explicit gradient.
 
     Source: Aitchison & Shen (1980).
     """
 
-    def rsample(self, sample_shape: _size = Size(), generator: torch.Generator | None = None) -> Tensor:
-        """Draws samples that carry their gradient; see the class."""
-        shape = Size(sample_shape) + self.base_dist.batch_shape + self.base_dist.event_shape
-        sample = self.loc + self.scale * standard_normal(shape, self.loc, generator)
+    def _draw(self, shape: Size, generator: Generator | None) -> Tensor:
+        sample = self.loc + self.scale * standard_normal((*shape[:-1], shape[-1] - 1), self.loc, generator)
         for transform in self.transforms:
             sample = transform(sample)
         return sample

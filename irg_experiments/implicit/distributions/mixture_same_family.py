@@ -1,37 +1,37 @@
 """Mixtures, reparameterized by the distributional transform."""
 
 import torch
-from torch import Size, Tensor
+from torch import Generator, Size, Tensor
 from torch.distributions import Distribution, Independent
 from torch.nn.functional import pad
-from torch.types import _size
 
-from irg_experiments.implicit.distributions.base import Reparameterizable, survival_function
+from irg_experiments.implicit.distributions.base import ReparameterizableByCDF, survival_function
 from irg_experiments.implicit.distributions.reparameterized import check_univariate, sample_from
 from irg_experiments.implicit.rule import reparameterize
 from irg_experiments.implicit.sampling import standard_uniform
 
 
-class MixtureSameFamily(Reparameterizable, torch.distributions.MixtureSameFamily):
+class MixtureSameFamily(ReparameterizableByCDF, torch.distributions.MixtureSameFamily):
     """The mixture with density Σ_k π_k q_k(z), drop-in for ``torch.distributions.MixtureSameFamily``.
 
     Args:
-        mixture_distribution: a Categorical over k; its logits or probs receive a gradient as the components do.
+        mixture_distribution: a Categorical over k. Its logits or probs receive a gradient, as the components do.
         component_distribution: K distributions of one family, along the last batch dimension. ``rsample`` needs continuous
             scalars with ``cdf`` and ``log_prob``, or ``Independent`` over them; the other methods take any.
 
-    A draw picks one component, and its gradient is that of the distributional transform, which knows nothing of the pick:
+    Each sample is a draw of one randomly chosen component. Its gradient is that of the distributional transform, which does
+    not depend on the choice:
 
         scalars: S(z) = Σ_k π_k F_k(z),
         vectors: S_i(z) = Σ_k π_k(z_<i) F_ki(z_i),  π_k(z_<i) ∝ π_k Π_{j<i} q_kj(z_j), i in the order of the flattened event.
 
     With s_kj = d ln q_kj / dz_j the Jacobian of a vector is ∂S_i/∂z_j = Σ_k π_k(z_<i) (F_ki − S_i) s_kj for j < i, and the
-    conditional density Σ_k π_k(z_<i) q_ki for j = i: D² numbers a sample. Where S exceeds 1/2 the upper tails take the place
-    of F. Between distant components the density is low, and the gradient of a draw there large, which is unbiased but of a
-    variance that grows with the distance. Second derivatives raise NotImplementedError.
+    conditional density Σ_k π_k(z_<i) q_ki for j = i: D² numbers per sample. Where S exceeds 1/2, the upper tails replace F. The
+    gradient is unbiased; its variance grows with the distance between components, as the density between them is low. Second
+    derivatives raise NotImplementedError.
 
     Raises:
-        TypeError, ValueError: by ``rsample``, for components that are discrete, without a cdf, or dependent vectors;
+        TypeError, ValueError: in ``rsample``, if the components are discrete, have no cdf, or are dependent vectors;
             ``has_rsample`` is then False.
 
     Source: Figurnov, Mohamed & Mnih (2018); Graves (2016); Rosenblatt (1952).
@@ -39,17 +39,15 @@ class MixtureSameFamily(Reparameterizable, torch.distributions.MixtureSameFamily
 
     @property
     def has_rsample(self) -> bool:  # type: ignore[override]
-        """Whether the components are such that ``rsample`` works."""
+        """Whether ``rsample`` supports the components."""
         try:
             self._factors()
         except (TypeError, ValueError):
             return False
         return True
 
-    def rsample(self, sample_shape: _size = Size(), generator: torch.Generator | None = None) -> Tensor:
-        """Draws samples that carry their implicit gradient; see the class."""
+    def _reparameterized(self, value: Tensor) -> Tensor:
         factors = self._factors()
-        value = self.sample(sample_shape, generator)
         if not self.event_shape:
             noise, density = self._scalar_transform(factors, value)
             return reparameterize(value, lambda _: noise, jacobian=density)
@@ -57,39 +55,33 @@ class MixtureSameFamily(Reparameterizable, torch.distributions.MixtureSameFamily
         flat = reparameterize(value.flatten(-self._event_ndims), lambda _: noise, event_dim=1, jacobian=jacobian)
         return flat.reshape(value.shape)
 
-    def sample(self, sample_shape: _size = Size(), generator: torch.Generator | None = None) -> Tensor:
-        """Draws of every component, of which one each is picked."""
-        with torch.no_grad():
-            draws = sample_from(self.component_distribution, sample_shape, generator)
-            probs = self.mixture_distribution.probs
-            cumulative = probs.cumsum(-1)
-            shape = Size(sample_shape) + self.batch_shape + (1,)
-            uniform = standard_uniform(shape, probs, generator)
-            pick = (cumulative[..., :-1] <= uniform * cumulative[..., -1:]).sum(-1)
-            dim = draws.dim() - self._event_ndims - 1
-            index = pick.reshape(pick.shape + (1,) * (self._event_ndims + 1)).expand((*pick.shape, 1, *self.event_shape))
-            # detached besides, as forward mode differentiates here too
-            return draws.gather(dim, index).squeeze(dim).detach()
+    def _draw(self, shape: Size, generator: Generator | None) -> Tensor:
+        shape = shape[: len(shape) - self._event_ndims]
+        draws = sample_from(self.component_distribution, shape[: len(shape) - len(self.batch_shape)], generator)
+        probs = self.mixture_distribution.probs
+        cumulative = probs.cumsum(-1)
+        uniform = standard_uniform((*shape, 1), probs, generator)
+        pick = (cumulative[..., :-1] <= uniform * cumulative[..., -1:]).sum(-1)
+        index = pick.reshape(pick.shape + (1,) * (self._event_ndims + 1)).expand((*pick.shape, 1, *self.event_shape))
+        return draws.gather(len(shape), index).squeeze(len(shape))
 
     def survival_function(self, value: Tensor) -> Tensor:
-        """P(Z > value) of a mixture of scalars, by those of the components."""
+        """P(Z > value) of a mixture of scalars, from the survival functions of the components."""
         return (self.mixture_distribution.probs * survival_function(self.component_distribution, self._pad(value))).sum(-1)
 
     def _factors(self) -> Distribution:
-        """The univariate distributions that the components are made of."""
+        """Return the univariate distributions inside the components."""
         base = self.component_distribution
         while isinstance(base, Independent):
             base = base.base_dist
         if base.event_shape:
             name = type(base).__name__
-            raise ValueError(
-                f"rsample takes components that are scalars or Independent over scalars, but {name} has dependent ones"
-            )
+            raise ValueError(f"rsample needs scalars or Independent over scalars, but {name} has dependent coordinates")
         check_univariate(base)
         return base
 
     def _scalar_transform(self, factors: Distribution, value: Tensor) -> tuple[Tensor, Tensor]:
-        """S and its density."""
+        """Return S and its density."""
         point, probs = self._pad(value), self.mixture_distribution.probs
         _, noise = _mixed(factors, point, probs, 0)
         with torch.no_grad():
@@ -97,7 +89,7 @@ class MixtureSameFamily(Reparameterizable, torch.distributions.MixtureSameFamily
         return noise.squeeze(-1), density
 
     def _vector_transform(self, factors: Distribution, value: Tensor) -> tuple[Tensor, Tensor]:
-        """S of the flattened event and its Jacobian."""
+        """Return S of the flattened event and its Jacobian."""
         ndims = self._event_ndims
         logits = self.mixture_distribution.logits
         point = self._pad(value).expand(value.shape[: value.dim() - ndims] + logits.shape[-1:] + self.event_shape)
@@ -114,7 +106,7 @@ class MixtureSameFamily(Reparameterizable, torch.distributions.MixtureSameFamily
 
 
 def _mixed(factors: Distribution, point: Tensor, weight: Tensor, event_ndims: int) -> tuple[Tensor, Tensor]:
-    """The F of the components, with the event flattened, and their mean; F − 1 where the mean exceeds 1/2."""
+    """Return F of the components, with the event flattened, and its weighted mean; F − 1 where the mean exceeds 1/2."""
     dim = -2 if event_ndims else -1
 
     def flat(x: Tensor) -> Tensor:

@@ -1,8 +1,7 @@
 """The normal distribution."""
 
 import torch
-from torch import Size, Tensor
-from torch.types import _size
+from torch import Generator, Size, Tensor
 
 from irg_experiments.implicit.distributions.base import Reparameterizable
 from irg_experiments.implicit.sampling import standard_normal
@@ -16,22 +15,21 @@ class Normal(Reparameterizable, torch.distributions.Normal):
         loc: mean, any real number.
         scale: standard deviation > 0, broadcast with ``loc``.
 
-    z = loc + scale · ε with ε ~ Normal(0, 1): here the implicit and the explicit gradient are the same. Unlike torch's, the
-    distribution function keeps its relative accuracy in the lower tail, and ``survival_function`` in the upper one.
+    ``rsample`` computes z = loc + scale · ε, ε ~ Normal(0, 1); the implicit and the explicit gradient agree. Unlike torch's,
+    ``cdf`` has full relative accuracy in the lower tail, and ``survival_function`` in the upper tail.
 
     Source: Kingma & Welling (2013).
     """
 
-    def rsample(self, sample_shape: _size = Size(), generator: torch.Generator | None = None) -> Tensor:
-        """Draws samples that carry their gradient; see the class."""
-        return self.loc + self.scale * standard_normal(self._extended_shape(sample_shape), self.loc, generator)
+    def _draw(self, shape: Size, generator: Generator | None) -> Tensor:
+        return self.loc + self.scale * standard_normal(shape, self.loc, generator)
 
     def cdf(self, value: Tensor) -> Tensor:
         """P(Z ≤ value)."""
         return ndtr(self._standardized(value))
 
     def log_cdf(self, value: Tensor) -> Tensor:
-        """ln P(Z ≤ value), finite far beyond where the probability underflows."""
+        """ln P(Z ≤ value), finite even if the probability underflows."""
         return log_ndtr(self._standardized(value))
 
     def survival_function(self, value: Tensor) -> Tensor:
@@ -39,13 +37,11 @@ class Normal(Reparameterizable, torch.distributions.Normal):
         return ndtr(-self._standardized(value))
 
     def log_survival_function(self, value: Tensor) -> Tensor:
-        """ln P(Z > value), finite far beyond where the probability underflows."""
+        """ln P(Z > value), finite even if the probability underflows."""
         return log_ndtr(-self._standardized(value))
 
     def _standardized(self, value: Tensor) -> Tensor:
-        if self._validate_args:
-            self._validate_sample(value)
-        return (value - self.loc) / self.scale
+        return (self._validated(value) - self.loc) / self.scale
 
 
 @torch.distributions.register_kl(Normal, Normal)

@@ -1,33 +1,32 @@
-"""Any univariate distribution with a distribution function, made differentiable by the implicit rule."""
+"""Implicit gradients for any univariate distribution that has a cumulative distribution function."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import Size, Tensor
+from torch import Generator, Size, Tensor
 from torch.distributions import Distribution, Independent, MixtureSameFamily, TransformedDistribution, constraints
 from torch.types import _size
 
-from irg_experiments.implicit.distributions.base import Reparameterizable
-from irg_experiments.implicit.rule import reparameterize
+from irg_experiments.implicit.distributions.base import Reparameterizable, ReparameterizableByCDF, reparameterize_by_cdf
 
 
-class Reparameterized(Reparameterizable):
-    """The distribution ``base``, whose ``rsample`` carries the gradient −(∂F/∂φ)/q, whatever sampler ``base`` has.
+class Reparameterized(ReparameterizableByCDF):
+    """The distribution ``base`` with samples that carry the implicit gradient −(∂F/∂φ)/q, for any sampler of ``base``.
 
     Args:
-        base: a continuous distribution of scalars, with ``cdf`` and ``log_prob``; its parameters φ receive the gradient, if
-            its ``cdf`` is differentiable in them.
-        validate_args: whether values are checked against the support; ``base`` also follows its own setting.
+        base: a continuous distribution of scalars with ``cdf`` and ``log_prob``. Its parameters φ receive the gradient if its
+            ``cdf`` is differentiable in them.
+        validate_args: whether to check values against the support; ``base`` also follows its own setting.
 
     Raises:
         TypeError: ``base`` is discrete or has no distribution function.
         ValueError: ``base`` is a distribution of vectors or matrices.
 
-    Everything but ``rsample`` is that of ``base``. In its upper half −survival_function takes the place of the cdf where
-    ``base`` has it: the two differ by a constant, and the upper tail keeps its digits. A generator is handed to ``base`` if
-    it takes one, else lent to the global one of the device for the draw. Where the density of a draw rounds to 0 the
-    gradient is not finite. Second derivatives raise NotImplementedError.
+    Everything except ``rsample`` is delegated to ``base``. If ``base`` has a ``survival_function``, the gradient is accurate in
+    the upper tail too. If ``sample`` of ``base`` takes no generator, the global one of the device takes the state of the given
+    one for the draw. The gradient is not finite if the density of a draw rounds to 0. Second derivatives raise
+    NotImplementedError.
 
     Source: Figurnov, Mohamed & Mnih (2018).
     """
@@ -39,26 +38,11 @@ class Reparameterized(Reparameterizable):
         self.base = base
         super().__init__(base.batch_shape, validate_args=validate_args)
 
-    def expand(self, batch_shape: _size, _instance: None = None) -> "Reparameterized":
-        """The same distribution with the batch expanded to ``batch_shape``."""
-        return Reparameterized(self.base.expand(torch.Size(batch_shape)), self._validate_args)
+    def _draw(self, shape: Size, generator: Generator | None) -> Tensor:
+        return sample_from(self.base, shape[: len(shape) - len(self.batch_shape)], generator)
 
-    def rsample(self, sample_shape: _size = Size(), generator: torch.Generator | None = None) -> Tensor:
-        """Draws samples that carry their implicit gradient; see the class."""
-        value = self.sample(sample_shape, generator)
-        with torch.no_grad():
-            density = self.base.log_prob(value).exp()
-        return reparameterize(value, self._standardization, jacobian=density)
-
-    def sample(self, sample_shape: _size = Size(), generator: torch.Generator | None = None) -> Tensor:
-        """Draws samples from ``base``."""
-        return sample_from(self.base, sample_shape, generator)
-
-    def _standardization(self, value: Tensor) -> Tensor:
-        cdf = self.base.cdf(value)
-        if not hasattr(self.base, "survival_function"):
-            return cdf
-        return torch.where(cdf.detach() > 0.5, -self.base.survival_function(value), cdf)
+    def _reparameterized(self, value: Tensor) -> Tensor:
+        return reparameterize_by_cdf(value, self.base)
 
     @property
     def support(self) -> constraints.Constraint | None:
@@ -86,18 +70,14 @@ class Reparameterized(Reparameterizable):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The log-density of ``base``, in nats."""
-        if self._validate_args:
-            self._validate_sample(value)
-        return self.base.log_prob(value)
+        return self.base.log_prob(self._validated(value))
 
     def cdf(self, value: Tensor) -> Tensor:
         """P(Z ≤ value)."""
-        if self._validate_args:
-            self._validate_sample(value)
-        return self.base.cdf(value)
+        return self.base.cdf(self._validated(value))
 
     def icdf(self, value: Tensor) -> Tensor:
-        """The quantile at probability ``value``, where ``base`` has it."""
+        """The quantile at probability ``value``, if ``base`` has it."""
         return self.base.icdf(value)
 
     def __repr__(self) -> str:
@@ -105,18 +85,18 @@ class Reparameterized(Reparameterizable):
 
 
 def check_univariate(base: Distribution) -> None:
-    """Raises TypeError or ValueError, with what to do instead, unless ``base`` is continuous, of scalars, and has a cdf."""
+    """Raise TypeError or ValueError with a remedy unless ``base`` is continuous, of scalars, and has a cdf."""
     name = type(base).__name__
     if _is_discrete(base):
         raise TypeError(
-            f"{name} is discrete, and its samples have no derivative: use a continuous relaxation or score_function"
+            f"{name} is discrete, so its samples have no derivative: use a continuous relaxation or the score function"
         )
     if base.event_shape:
         raise ValueError(
-            f"{name} has events of shape {tuple(base.event_shape)}, but scalars are needed: wrap its univariate parts"
+            f"{name} has events of shape {tuple(base.event_shape)}, but must have scalar events: wrap its univariate parts"
         )
     if not _has_cdf(base):
-        raise TypeError(f"{name} has no cdf: subclass it with one, or take the class of this package, where there is one")
+        raise TypeError(f"{name} has no cdf: use its class in irg_experiments.implicit, if any, or add cdf in a subclass")
 
 
 def _is_discrete(base: Distribution) -> bool:
@@ -135,8 +115,8 @@ def _has_cdf(base: Distribution) -> bool:
     return method is not Distribution.cdf
 
 
-def sample_from(base: Distribution, sample_shape: _size = Size(), generator: torch.Generator | None = None) -> Tensor:
-    """Draws from any distribution, also from one whose ``sample`` takes no generator."""
+def sample_from(base: Distribution, sample_shape: _size = Size(), generator: Generator | None = None) -> Tensor:
+    """Draw from any distribution, including one whose ``sample`` takes no generator."""
     if isinstance(base, Independent):
         return sample_from(base.base_dist, sample_shape, generator)
     if generator is None:
@@ -148,8 +128,8 @@ def sample_from(base: Distribution, sample_shape: _size = Size(), generator: tor
 
 
 @contextmanager
-def _lent(generator: torch.Generator) -> Iterator[None]:
-    """Within, the global generator of the device goes on from the state of ``generator``; after, each has its own again."""
+def _lent(generator: Generator) -> Iterator[None]:
+    """Give the state of ``generator`` to the device's global one in the block; afterwards store it back and restore both."""
     own = _global_generator(generator.device)
     state = own.get_state()
     own.set_state(generator.get_state())
@@ -160,11 +140,11 @@ def _lent(generator: torch.Generator) -> Iterator[None]:
         own.set_state(state)
 
 
-def _global_generator(device: torch.device) -> torch.Generator:
+def _global_generator(device: torch.device) -> Generator:
     if device.type == "cpu":
         return torch.default_generator
     if device.type == "cuda":
         return torch.cuda.default_generators[torch.cuda.current_device() if device.index is None else device.index]
     raise NotImplementedError(
-        f"this distribution takes no generator on {device.type}: seed the global one by torch.manual_seed"
+        f"this distribution takes no generator on {device.type}: call torch.manual_seed and pass no generator"
     )

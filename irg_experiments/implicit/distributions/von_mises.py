@@ -3,9 +3,8 @@
 import math
 
 import torch
-from torch import Size, Tensor
+from torch import Generator, Size, Tensor
 from torch.distributions import Uniform, constraints
-from torch.types import _size
 
 from irg_experiments.implicit.distributions.base import Reparameterizable
 from irg_experiments.implicit.rule import implicit_sample
@@ -17,40 +16,35 @@ class VonMises(Reparameterizable, torch.distributions.VonMises):
     """VonMises(loc, concentration), density e^(κ cos(z − loc)) / (2π I0(κ)) on the circle, drop-in for ``torch.distributions``.
 
     Args:
-        loc: the mean direction in radians, any real number, understood modulo 2π.
-        concentration: κ ≥ 0, broadcast with ``loc``. At κ = 0 the distribution is uniform; as κ → ∞ it approaches
-            Normal(loc, 1/√κ).
+        loc: mean direction in radians, any real number; taken modulo 2π.
+        concentration: κ ≥ 0, broadcast with ``loc``. The distribution is uniform at κ = 0 and approaches Normal(loc, 1/√κ) as
+            κ → ∞.
 
-    Samples are in [−π, π]; values given to the other methods may be any angle. ``rsample`` draws θ ~ VonMises(0, κ) by
-    rejection and carries dθ/dκ of the distribution function, ``special.von_mises_sample_grad``; the gradient in loc is 1.
-    The mean is the mean direction, and the variance the circular variance 1 − I1(κ)/I0(κ).
+    Samples are in [−π, π]; the other methods take any angle. ``rsample`` draws θ ~ VonMises(0, κ) by rejection, with the
+    implicit derivative dθ/dκ from ``special.von_mises_sample_grad``; the derivative in loc is 1. ``mean`` is the mean
+    direction, and ``variance`` the circular variance 1 − I1(κ)/I0(κ).
 
     Source: Figurnov, Mohamed & Mnih (2018); sampler by Best & Fisher (1979).
     """
 
     arg_constraints = {"loc": constraints.real, "concentration": constraints.nonnegative}
 
-    def rsample(self, sample_shape: _size = Size(), generator: torch.Generator | None = None) -> Tensor:
-        """Draws samples that carry their implicit gradient; see the class."""
-        concentration = self.concentration.expand(self._extended_shape(sample_shape))
+    def _draw(self, shape: Size, generator: Generator | None) -> Tensor:
+        concentration = self.concentration.expand(shape)
         centred = implicit_sample(standard_von_mises(concentration, generator), von_mises_sample_grad, concentration)
         return wrapped(self.loc + centred)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """The log-density, in nats; with cos x − 1 = −2 sin²(x/2), so that a large κ does not cost digits."""
-        if self._validate_args:
-            self._validate_sample(value)
-        half = (0.5 * (value - self.loc)).sin()
+        """The log-density, in nats; uses cos x − 1 = −2 sin²(x/2), which stays accurate for large κ."""
+        half = (0.5 * (self._validated(value) - self.loc)).sin()
         return -2 * self.concentration * half.square() - math.log(2 * math.pi) - self._log_i0e()
 
     def cdf(self, value: Tensor) -> Tensor:
-        """``special.von_mises_cdf(value − loc, κ)``: the probability between loc − π and value, 1/2 at loc.
+        """The probability between loc − π and value, by ``special.von_mises_cdf``; 1/2 at loc.
 
-        A turn more adds 1, so that values outside [loc − π, loc + π] give numbers outside [0, 1].
+        Adding a full turn to the value adds 1 to the result, so values outside [loc − π, loc + π] map outside [0, 1].
         """
-        if self._validate_args:
-            self._validate_sample(value)
-        return von_mises_cdf(value - self.loc, self.concentration)
+        return von_mises_cdf(self._validated(value) - self.loc, self.concentration)
 
     def survival_function(self, value: Tensor) -> Tensor:
         """The probability between value and loc + π."""
@@ -70,7 +64,7 @@ class VonMises(Reparameterizable, torch.distributions.VonMises):
 
 
 def wrapped(angle: Tensor) -> Tensor:
-    """The angle within [−π, π], by full turns, which carry no gradient."""
+    """Add full turns to bring the angle into [−π, π]; the gradient passes unchanged."""
     turns = (angle.detach() / (2 * math.pi)).round()
     return (angle - 2 * math.pi * turns).clamp(-math.pi, math.pi)
 
@@ -79,15 +73,15 @@ def wrapped(angle: Tensor) -> Tensor:
 def kl_von_mises_von_mises(p: VonMises, q: VonMises) -> Tensor:
     """KL(p ‖ q) = ln(I0(κ_q)/I0(κ_p)) + A(κ_p) (κ_p − κ_q cos(loc_p − loc_q)), A = I1/I0, in nats."""
     variance, half = p.variance, (0.5 * (p.loc - q.loc)).sin()
-    # 1 − A cos Δ = V + 2 (1 − V) sin²(Δ/2), V = 1 − A: no difference of large numbers
+    # 1 − A cos Δ = V + 2 (1 − V) sin²(Δ/2) with V = 1 − A avoids the cancellation
     misfit = variance + 2 * (1 - variance) * half.square()
     return q._log_i0e() - p._log_i0e() - p.concentration * variance + q.concentration * misfit
 
 
 @torch.distributions.register_kl(VonMises, Uniform)
 def kl_von_mises_uniform(p: VonMises, q: Uniform) -> Tensor:
-    """KL(p ‖ q) = ln(high − low) − H(p) in nats where q covers the circle, [−π, π], and infinity where it does not."""
-    # the float nearest to π may fall short of π by the rounding of the bound
+    """KL(p ‖ q) = ln(high − low) − H(p) in nats if q covers the circle, [−π, π]; infinite if it does not."""
+    # the rounded bound may be slightly below π
     slack = 4 * torch.finfo(q.low.dtype).eps
     covers = (q.low <= -math.pi + slack) & (q.high >= math.pi - slack)
     return torch.where(covers, (q.high - q.low).log() - p.entropy(), math.inf)

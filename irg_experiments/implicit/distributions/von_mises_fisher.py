@@ -3,9 +3,8 @@
 from functools import partial
 
 import torch
-from torch import Size, Tensor
+from torch import Generator, Size, Tensor
 from torch.distributions import constraints
-from torch.types import _size
 
 from irg_experiments.implicit.distributions.base import Reparameterizable
 from irg_experiments.implicit.distributions.hyperspherical_uniform import (
@@ -33,25 +32,24 @@ class VonMisesFisher(Reparameterizable):
     C_d(κ) = κ^ν / ((2π)^{d/2} I_ν(κ)) with ν = d/2 − 1, with respect to the area of the sphere.
 
     Args:
-        loc: the mean direction, unit vectors of shape (..., d), d ≥ 2.
-        concentration: κ ≥ 0 and finite, of shape (...), broadcast with loc's batch shape. At κ = 0 the distribution is uniform;
-            as κ → ∞ it approaches a normal distribution of variance 1/κ on the tangent space at loc.
-        validate_args: whether arguments and values are checked.
+        loc: mean direction, unit vectors of shape (..., d), d ≥ 2.
+        concentration: κ ≥ 0 and finite, of shape (...), broadcast with the batch shape of ``loc``. The distribution is uniform
+            at κ = 0; as κ → ∞ it approaches a normal distribution of variance 1/κ on the tangent space at loc.
+        validate_args: whether to check arguments and values.
 
     Raises:
-        ValueError: ``loc`` is no vector, or of a dimension below 2.
+        ValueError: ``loc`` is not a vector of at least 2 coordinates.
 
-    A sample is z = cos θ loc + sin θ v with v uniform among the unit vectors that are orthogonal to loc. θ is drawn by
-    rejection and carries dθ/dκ of its distribution function, ``special.von_mises_fisher.von_mises_fisher_angle_grad``, so that
-    the gradient is unbiased for every d. loc receives the gradient of the shortest rotation that carries it along, under which
-    v turns with it: dz = cos θ dloc − sin θ <v, dloc> loc. The angle is carried rather than cos θ, which in float32 is 1 for κ
-    above 1e8.
+    A sample is z = cos θ loc + sin θ v, with v uniform among the unit vectors orthogonal to loc. θ is drawn by rejection and
+    carries its implicit derivative dθ/dκ, ``special.von_mises_fisher.von_mises_fisher_angle_grad``, which is unbiased for every
+    d. A change of loc rotates z by the shortest rotation of loc: dz = cos θ dloc − sin θ <v, dloc> loc. θ is used instead of
+    cos θ, which rounds to 1 in float32 for κ above 1e8.
 
-    Gradients with respect to ``loc`` and to values are those on the sphere: what they say about a change of length is
-    arbitrary, and goes away with the normalisation of a vector.
+    Gradients with respect to ``loc`` and values are defined on the sphere. Their radial part is arbitrary, and vanishes in the
+    derivative of a normalised vector.
 
-    Source: Figurnov, Mohamed & Mnih (2018); sampler by Wood (1994); Davidson et al. (2018) for its use as a posterior, whose
-    own gradient differentiates the accepted proposal.
+    Source: Figurnov, Mohamed & Mnih (2018); sampler by Wood (1994). Davidson et al. (2018) use the distribution as a posterior,
+    with the gradient of the accepted proposal.
     """
 
     arg_constraints = {"loc": unit_vector, "concentration": constraints.nonnegative}
@@ -67,24 +65,12 @@ class VonMisesFisher(Reparameterizable):
         self.concentration = concentration.expand(batch_shape)
         super().__init__(batch_shape, self.loc.shape[-1:], validate_args=validate_args)
 
-    def expand(self, batch_shape: _size, _instance: object = None) -> "VonMisesFisher":
-        """The same distribution for another batch shape."""
-        new = self._get_checked_instance(VonMisesFisher, _instance)
-        batch_shape = Size(batch_shape)
-        new.loc = self.loc.expand(batch_shape + self.event_shape)
-        new.concentration = self.concentration.expand(batch_shape)
-        super(VonMisesFisher, new).__init__(batch_shape, self.event_shape, validate_args=False)
-        new._validate_args = self._validate_args
-        return new
-
     @property
     def dimension(self) -> int:
-        """d, of the space around the sphere."""
+        """d, the number of coordinates of a sample."""
         return checked_dimension(self.event_shape[0])
 
-    def rsample(self, sample_shape: _size = Size(), generator: torch.Generator | None = None) -> Tensor:
-        """Draws samples that carry their gradient; see the class."""
-        shape = self._extended_shape(sample_shape)
+    def _draw(self, shape: Size, generator: Generator | None) -> Tensor:
         loc, concentration = self.loc.expand(shape), self.concentration.expand(shape[:-1])
         angle = polar_angle(concentration, self.dimension, generator)
         sample_grad = partial(von_mises_fisher_angle_grad, dimension=self.dimension)
@@ -92,10 +78,8 @@ class VonMisesFisher(Reparameterizable):
         return angle.cos() * loc + angle.sin() * _tangent(loc, generator)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """The log-density in nats; with <loc, z> = 1 − |z − loc|²/2, so that a large κ does not cost digits."""
-        if self._validate_args:
-            self._validate_sample(value)
-        distance = (value - self.loc).square().sum(-1)
+        """The log-density, in nats; uses <loc, z> = 1 − |z − loc|²/2, which stays accurate for large κ."""
+        distance = (self._validated(value) - self.loc).square().sum(-1)
         return von_mises_fisher_log_peak(self.concentration, self.dimension) - 0.5 * self.concentration * distance
 
     def entropy(self) -> Tensor:
@@ -114,9 +98,9 @@ class VonMisesFisher(Reparameterizable):
 
     @property
     def variance(self) -> Tensor:
-        """Of each coordinate: that of <loc, z>, A', times loc_i², and that of an orthogonal one times 1 − loc_i²."""
+        """Variance per coordinate: A' loc_i² + B (1 − loc_i²), A' along loc and B along each orthogonal direction."""
         along = mean_resultant_slope(self.concentration, self.dimension)
-        # the traces agree: E|z|² = 1 = A² + A' + (d − 1) across, without a division by κ
+        # from E|z|² = 1 = A² + A' + (d − 1) B, without a division by κ
         length = mean_resultant_length(self.concentration, self.dimension)
         complement = mean_resultant_complement(self.concentration, self.dimension)
         across = (complement * (1 + length) - along) / (self.dimension - 1)
@@ -124,16 +108,16 @@ class VonMisesFisher(Reparameterizable):
         return along.unsqueeze(-1) * square + across.unsqueeze(-1) * (1 - square)
 
 
-def _tangent(loc: Tensor, generator: torch.Generator | None) -> Tensor:
-    """v: a uniform direction orthogonal to ``loc``, which follows the shortest rotation of ``loc``."""
+def _tangent(loc: Tensor, generator: Generator | None) -> Tensor:
+    """Draw v, a uniform direction orthogonal to ``loc``; its gradient is that of the shortest rotation of ``loc``."""
     here = loc.detach()
     flat = uniform_direction((*loc.shape[:-1], loc.shape[-1] - 1), here, generator)
-    # the reflection that takes the first axis to ±loc takes its orthogonal space to that of loc, and cancels nothing
+    # the reflection of the first axis to ±loc also maps its orthogonal space to that of loc; the sign avoids cancellation
     first, rest = here[..., :1], here[..., 1:]
     sign = torch.where(first < 0, -1.0, 1.0).to(here)
     inner = (rest * flat).sum(-1, keepdim=True)
     direction = torch.cat([-sign * inner, flat - rest * (inner / (1 + first.abs()))], -1)
-    # the rotation of here to loc, as a function of loc
+    # rotate from here to loc, a function of loc whose value is unchanged
     along, cos = (direction * loc).sum(-1, keepdim=True), (here * loc).sum(-1, keepdim=True)
     return direction - (here + loc) * (along / (1 + cos))
 
@@ -150,7 +134,7 @@ def kl_von_mises_fisher_hyperspherical_uniform(p: VonMisesFisher, q: Hyperspheri
 def kl_von_mises_fisher_von_mises_fisher(p: VonMisesFisher, q: VonMisesFisher) -> Tensor:
     """KL(p ‖ q) = A_d(κ_p) (κ_p − κ_q <loc_p, loc_q>) + ln C_d(κ_p) − ln C_d(κ_q), in nats."""
     _check_same_sphere(p, q)
-    # in 1 − A, |loc_p − loc_q|² and κ + ln C, which cancel nothing at large κ
+    # 1 − A, |loc_p − loc_q|² and κ + ln C avoid cancellation at large κ
     dimension, distance = p.dimension, (p.loc - q.loc).square().sum(-1)
     length = mean_resultant_length(p.concentration, dimension)
     complement = mean_resultant_complement(p.concentration, dimension)
@@ -160,4 +144,4 @@ def kl_von_mises_fisher_von_mises_fisher(p: VonMisesFisher, q: VonMisesFisher) -
 
 def _check_same_sphere(p: VonMisesFisher, q: VonMisesFisher | HypersphericalUniform) -> None:
     if p.dimension != q.dimension:
-        raise ValueError(f"the distributions are on spheres in spaces of different dimensions, {p.dimension} and {q.dimension}")
+        raise ValueError(f"the distributions have different dimensions, {p.dimension} and {q.dimension}")

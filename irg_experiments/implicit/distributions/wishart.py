@@ -1,9 +1,10 @@
 """The Wishart distribution, by Bartlett's decomposition with its diagonal in log space."""
 
 import math
+from typing import Any, Self
 
 import torch
-from torch import Size, Tensor
+from torch import Generator, Size, Tensor
 from torch.types import _size
 
 from irg_experiments.implicit.distributions.base import Reparameterizable
@@ -17,19 +18,19 @@ class Wishart(Reparameterizable, torch.distributions.Wishart):
     """Wishart(df, V), density |X|^((df−p−1)/2) e^(−tr(V⁻¹X)/2) / (2^(df p/2) |V|^(df/2) Γ_p(df/2)), drop-in for torch's.
 
     Args:
-        df: degrees of freedom > p − 1, not necessarily an integer; broadcast with the batch of the matrices.
+        df: degrees of freedom > p − 1, not necessarily an integer; broadcast with the batch of the matrix.
         covariance_matrix: V, symmetric and positive definite, of shape (..., p, p).
-        precision_matrix: V⁻¹, in place of V.
-        scale_tril: L, lower triangular with a positive diagonal, V = L Lᵀ, in place of V; the other two are brought to it.
+        precision_matrix: V⁻¹, instead of V.
+        scale_tril: L, lower triangular with a positive diagonal, V = L Lᵀ, instead of V.
 
     Raises:
-        ValueError: not exactly one of the three matrices is given, or with ``validate_args`` a value outside its domain.
+        ValueError: not exactly one of the three matrices is given, or with ``validate_args`` a value is outside its domain.
 
-    X = (L A)(L A)ᵀ with A lower triangular, normal below the diagonal and A_ii² ~ χ²(df − i), i = 0..p−1 (Bartlett 1933);
-    ln A_ii carries the implicit gradient in df, and L its explicit one. Each draw is returned as it is, with no redraw and
-    no clamp of the diagonal. For df below p, A_ii² may be smaller than the rounding of X, which is then singular in the
-    dtype although it was not in exact arithmetic: of χ²(δ), about a share of eps^(δ/2), eps being 1e-7 in float32.
-    ``rsample_tril`` returns the factor L A instead, which keeps its digits.
+    ``rsample`` computes X = (L A)(L A)ᵀ with A lower triangular, standard normal below the diagonal and A_ii² ~ χ²(df − i),
+    i = 0..p−1 (Bartlett 1933). ln A_ii carries the implicit gradient in df, and L the explicit one. Draws are neither repeated
+    nor clamped: for df below p, A_ii² may be smaller than the rounding error of X, which is then numerically singular. With
+    δ = df − p + 1 this happens for a fraction of about eps^(δ/2) of the draws, eps = 1e-7 in float32. ``rsample_tril`` returns
+    L A instead, which stays accurate.
 
     Source: Figurnov, Mohamed & Mnih (2018) for the gradient; Smith & Hocking (1972) for the sampler.
     """
@@ -55,38 +56,29 @@ class Wishart(Reparameterizable, torch.distributions.Wishart):
         self._unbroadcasted_scale_tril = _scale_tril(name, matrix)
         torch.distributions.Distribution.__init__(self, batch_shape, matrix.shape[-2:], validate_args=validate_args)
 
-    def expand(self, batch_shape: _size, _instance: None = None) -> "Wishart":
-        """The same distribution with the batch expanded to ``batch_shape``."""
-        batch_shape = torch.Size(batch_shape)
-        new = type(self).__new__(type(self))
-        new.df = self.df.expand(batch_shape)
-        new._unbroadcasted_scale_tril = self._unbroadcasted_scale_tril
-        for name in set(_SCALES) & set(self.__dict__):
-            setattr(new, name, getattr(self, name).expand(batch_shape + self.event_shape))
-        torch.distributions.Distribution.__init__(new, batch_shape, self.event_shape, validate_args=False)
-        new._validate_args = self._validate_args
-        return new
+    def expand(self, batch_shape: _size, _instance: Any = None) -> Self:
+        """Return the same distribution with its batch expanded to ``batch_shape``."""
+        return self._expand(batch_shape, _instance)  # torch's needs the attributes of its own sampler
 
-    def rsample(self, sample_shape: _size = Size(), generator: torch.Generator | None = None) -> Tensor:
-        """Draws samples that carry their gradient; see the class."""
-        factor = self.rsample_tril(sample_shape, generator)
+    def rsample_tril(self, sample_shape: _size = Size(), generator: Generator | None = None) -> Tensor:
+        """Draw the lower Cholesky factor of a sample, with its gradient; accurate even if X is nearly singular."""
+        return self._draw_tril(self._extended_shape(sample_shape), generator)
+
+    def _draw(self, shape: Size, generator: Generator | None) -> Tensor:
+        factor = self._draw_tril(shape, generator)
         return factor @ factor.mT
 
-    def rsample_tril(self, sample_shape: _size = Size(), generator: torch.Generator | None = None) -> Tensor:
-        """The lower Cholesky factor of a draw of ``rsample``, with its gradient; accurate where X is nearly singular."""
-        shape = self._extended_shape(sample_shape)
+    def _draw_tril(self, shape: Size, generator: Generator | None) -> Tensor:
         log_gamma = log_gamma_rsample(self._half_dfs().expand(shape[:-1]), generator)
-        # χ²(k) is twice a Gamma(k/2, 1)
+        # χ²(k) is 2 Gamma(k/2, 1)
         diagonal = (0.5 * (log_gamma + math.log(2))).exp()
         noise = standard_normal(shape, diagonal, generator)
         return self._unbroadcasted_scale_tril @ (noise.tril(-1) + torch.diag_embed(diagonal))
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The log-density with respect to the p (p + 1)/2 entries on and below the diagonal, in nats."""
-        if self._validate_args:
-            self._validate_sample(value)
         p = self.event_shape[-1]
-        scaled = torch.cholesky_solve(value, self._unbroadcasted_scale_tril)
+        scaled = torch.cholesky_solve(self._validated(value), self._unbroadcasted_scale_tril)
         quadratic = 0.5 * scaled.diagonal(dim1=-2, dim2=-1).sum(-1)
         log_det = torch.linalg.slogdet(value).logabsdet
         return 0.5 * (self.df - p - 1) * log_det - quadratic - self.df * self._half_log_det() - self._log_gamma()
@@ -100,21 +92,21 @@ class Wishart(Reparameterizable, torch.distributions.Wishart):
 
     @property
     def mode(self) -> Tensor:
-        """(df − p − 1) V for df > p + 1, else NaN: the density has no maximum."""
+        """(df − p − 1) V for df > p + 1; else NaN, as the density has no maximum."""
         factor = self.df - self.event_shape[-1] - 1
         return torch.where(factor > 0, factor, math.nan)[..., None, None] * self.covariance_matrix
 
     def _half_dfs(self) -> Tensor:
-        """(df − i)/2 for i = 0..p−1, along a new last dimension."""
+        """Return (df − i)/2 for i = 0..p−1, along a new last dimension."""
         return 0.5 * (self.df.unsqueeze(-1) - torch.arange(self.event_shape[-1], dtype=self.df.dtype, device=self.df.device))
 
     def _half_log_det(self) -> Tensor:
-        """(p ln 2 + ln |V|)/2."""
+        """Return (p ln 2 + ln |V|)/2."""
         log_diagonal = self._unbroadcasted_scale_tril.diagonal(dim1=-2, dim2=-1).log()
         return (log_diagonal + 0.5 * math.log(2)).sum(-1)
 
     def _log_gamma(self) -> Tensor:
-        """ln Γ_p(df/2) without the domain check of ``torch.mvlgamma``, which waits for the device."""
+        """Return ln Γ_p(df/2) without the domain check of ``torch.mvlgamma``, which synchronises with the device."""
         p = self.event_shape[-1]
         return self._half_dfs().lgamma().sum(-1) + 0.25 * p * (p - 1) * math.log(math.pi)
 
@@ -124,7 +116,7 @@ def _scale_tril(name: str, matrix: Tensor) -> Tensor:
         return matrix
     if name == "covariance_matrix":
         return torch.linalg.cholesky(matrix)
-    # V⁻¹ = U Uᵀ with U upper triangular, the Cholesky factor of the matrix turned about both axes and back; L = U⁻ᵀ
+    # V⁻¹ = U Uᵀ with U upper triangular, from the Cholesky factor of the matrix flipped along both axes; then L = U⁻ᵀ
     factor = torch.linalg.cholesky(matrix.flip((-2, -1))).flip((-2, -1)).mT
     identity = torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
     return torch.linalg.solve_triangular(factor, identity, upper=False)

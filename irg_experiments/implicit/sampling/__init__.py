@@ -1,7 +1,7 @@
-"""Samplers that distributions share. They draw only; the gradient is attached by ``rule.py``.
+"""Samplers that distributions share. They only draw; ``rule.py`` attaches the gradient.
 
-torch draws Gamma and von Mises variables one by one on the CPU. Here every element makes a proposal at once, and only those
-that are rejected draw again.
+On the CPU, torch draws Gamma and von Mises variables one element at a time. These samplers propose all elements in one
+vectorized pass and draw again only for those that are rejected.
 """
 
 from irg_experiments.implicit.sampling.gamma import standard_gamma, standard_log_gamma

@@ -1,8 +1,8 @@
-"""How a rejection sampler becomes a function of tensors. Written here, once.
+"""Turn a rejection sampler into a function of tensors that torch.compile and torch.func support.
 
-A sampler proposes a draw for each element, and redraws those that are rejected. The second depends on the data and cannot be
-traced, so that it is an operator of its own to ``torch.compile``, and the whole sampler is one to ``torch.func``. An explicit
-generator cannot be handed to an operator; it works eagerly.
+A sampler proposes a draw for each element, and then repairs those that are rejected. The repair depends on the data and cannot
+be traced, so it is a custom operator to ``torch.compile``; to ``torch.func`` the whole sampler is one. Operators cannot take an
+explicit generator, which is therefore supported eagerly only.
 """
 
 from collections.abc import Callable
@@ -14,11 +14,11 @@ from torch.library import custom_op
 
 from irg_experiments.implicit._autograd import is_batched, is_traced
 
-# what a formula returns for a proposal that is rejected
+# the value of a rejected proposal
 REJECTED = float("inf")
-# elements in one pass, so that its intermediates stay in the processor's cache
+# elements per pass, so that intermediate results stay in the processor's cache
 _BLOCK = 32_768
-# proposals that cost little more than one
+# a formula for so many proposals takes little more time than for one
 _AT_ONCE = 1024
 
 Propose = Callable[[Tensor, Generator | None, int], Tensor]
@@ -26,13 +26,13 @@ Repair = Callable[[Tensor, Tensor, Generator | None, int], Tensor]
 
 
 class Sampler:
-    """One independent draw for each element of a parameter.
+    """Callable that draws one independent value per element of a parameter.
 
     Args:
-        name: of the operators.
-        propose: draws for a vector of parameters, in float32 or float64, ``REJECTED`` where there is none yet, given a
-            generator (None for the device's global one) and a whole number, the setting. It can be traced.
-        repair: of such draws, the parameters, the generator and the setting: replaces in place what is rejected.
+        name: name of the custom operators.
+        propose: called with a vector of parameters in float32 or float64, a generator (None for the device's global one) and an
+            int, the setting; returns draws, ``REJECTED`` where the proposal was rejected. It must be traceable.
+        repair: called with such draws, the parameters, the generator and the setting; replaces rejected draws in place.
     """
 
     def __init__(self, name: str, propose: Propose, repair: Repair) -> None:
@@ -41,23 +41,23 @@ class Sampler:
         self.repair_operator = self._repair_operator(name)
 
     def __call__(self, parameter: Tensor, generator: Generator | None = None, setting: int = 0) -> Tensor:
-        """Draws of the shape and dtype of ``parameter``, which gets no gradient. Half types draw in float32."""
+        """Draw values of the shape and dtype of ``parameter``, without gradient; float16 and bfloat16 are drawn in float32."""
         dtype, parameter = parameter.dtype, parameter.detach()
         if dtype in (torch.float16, torch.bfloat16):
             parameter = parameter.float()
         if generator is not None or not is_traced():
             return self._blockwise(parameter, generator, setting).to(dtype)
-        if is_batched():  # a random zero, so that vmap also batches what does not depend on the batch
+        if is_batched():  # add a random zero: vmap then draws per batch element even if the parameter has no batch dimension
             parameter = parameter + 0 * torch.rand_like(parameter)
         elif torch.compiler.is_compiling() and parameter.numel() <= _BLOCK:
-            # the proposals become part of what is compiled: starting them on their own takes longer than they do
+            # small: trace the proposals, as calling them separately takes longer than computing them
             flat = parameter.reshape(-1)
             draws = self.repair_operator(self.propose(flat, None, setting), flat, setting)
             return draws.reshape(parameter.shape).to(dtype)
         return self.operator(parameter, setting).to(dtype)
 
     def _blockwise(self, parameter: Tensor, generator: Generator | None, setting: int) -> Tensor:
-        """The draws of the flattened parameter, a block of elements at a time."""
+        """Draw for the flattened parameter, one block of elements at a time."""
         flat = parameter.reshape(-1)
         if len(flat) > _BLOCK and flat.device.type == "cpu":
             draws = torch.cat([self._draw(block, generator, setting) for block in flat.split(_BLOCK)])
@@ -83,7 +83,7 @@ class Sampler:
 
     def _repair_operator(self, name: str) -> Callable[[Tensor, Tensor, int], Tensor]:
         def repair(draws: Tensor, parameter: Tensor, setting: int) -> Tensor:
-            return self.repair(draws.clone(), parameter, None, setting)  # what an operator returns must be its own
+            return self.repair(draws.clone(), parameter, None, setting)  # an operator must not return its input
 
         operator = _random_operator(f"{name}_repair", repair)
         operator.register_fake(lambda draws, parameter, setting: torch.empty_like(draws))
@@ -91,15 +91,15 @@ class Sampler:
 
 
 def _random_operator(name: str, function: Callable[..., Tensor]) -> Any:
-    seeded = (torch.Tag.nondeterministic_seeded,)  # so that two calls alike are two draws
+    seeded = (torch.Tag.nondeterministic_seeded,)  # equal calls must not be merged into one
     return custom_op(f"irg_experiments::{name}", function, mutates_args=(), tags=seeded)
 
 
 def redraw(draws: Tensor, parameter: Tensor, propose: Callable[[Tensor], Tensor]) -> Tensor:
-    """``draws`` with every rejected one replaced by proposals for its parameter, until none is; in place.
+    """Replace rejected draws in place by new proposals for their parameters, until all are accepted.
 
-    Few elements make several proposals each at once, of which the first that is accepted counts: for them starting a formula
-    takes more time than its arithmetic.
+    If few elements remain, each makes several proposals in one pass and takes the first that is accepted: the call of a formula
+    then takes more time than its arithmetic.
     """
     waiting = (draws == REJECTED).nonzero().squeeze(-1)
     while len(waiting):

@@ -6,40 +6,41 @@ import torch
 from torch import Generator, Tensor
 
 from irg_experiments.implicit.compilation import evaluate
+from irg_experiments.implicit.private_torch import standard_gamma as torch_standard_gamma
 from irg_experiments.implicit.sampling._rejection import REJECTED, Sampler
 
-# below it torch's sampler takes less time than starting the vectorised one
+# for fewer elements torch's own sampler takes less time than a call of the vectorized one
 _FEW = 512
-# the setting for logarithms
+# the setting of the sampler that returns logarithms
 _LOG = 1
 
 
 def standard_gamma(concentration: Tensor, generator: Generator | None = None) -> Tensor:
-    """Draws z ~ Gamma(concentration, 1), by the method of Marsaglia & Tsang (2000).
+    """Draw z ~ Gamma(concentration, 1), by the method of Marsaglia & Tsang (2000).
 
     Args:
-        concentration: shape parameter a > 0; one independent draw an element.
+        concentration: shape parameter a > 0; one independent draw per element.
         generator: source of randomness; the global one of the device when None.
 
     Returns:
         z, of the shape and dtype of ``concentration``; 0 where it underflows, NaN where the concentration is.
 
-    Accuracy: exact but for rounding, with at least 24 random bits a draw in float32. Half types draw in float32.
+    Accuracy: exact up to rounding, with at least 24 random bits per draw in float32. float16 and bfloat16 are drawn in float32.
     """
     return _gamma(concentration, generator)
 
 
 def standard_log_gamma(concentration: Tensor, generator: Generator | None = None) -> Tensor:
-    """Draws log z for z ~ Gamma(concentration, 1); finite for every a > 0.
+    """Draw ln z for z ~ Gamma(concentration, 1); finite for every a > 0.
 
-    At a = 1e-3 typical values of z are near e^−1000, below every float's range, and only log z can tell them apart. Arguments
-    and accuracy are those of ``standard_gamma``; the same state of the generator gives the same draws.
+    At a = 1e-3 typical values of z are near e^−1000 and underflow in every dtype, while ln z is representable. Arguments and
+    accuracy are those of ``standard_gamma``; the same state of the generator gives the same draws.
     """
     return _gamma(concentration, generator, _LOG)
 
 
 def _marsaglia_tsang(concentration: Tensor, generator: Generator | None, log: int) -> Tensor:
-    """A proposal for each."""
+    """One proposal per element."""
     if _is_for_torch(concentration):
         # torch's draw is finite for a NaN
         return _torch_gamma(concentration, generator, log).masked_fill_(concentration.isnan(), math.nan)
@@ -48,7 +49,7 @@ def _marsaglia_tsang(concentration: Tensor, generator: Generator | None, log: in
 
 
 def _repair(draws: Tensor, concentration: Tensor, generator: Generator | None, log: int) -> Tensor:
-    """What is rejected, 5% at shape 1 and less above, is drawn by torch: the same law, independent."""
+    """Draw rejected elements, 5% at shape 1 and fewer at larger shapes, by torch's sampler: independent, of the same law."""
     if _is_for_torch(concentration):
         return draws
     rejected = (draws == REJECTED).nonzero().squeeze(-1)
@@ -58,13 +59,13 @@ def _repair(draws: Tensor, concentration: Tensor, generator: Generator | None, l
 
 
 def _is_for_torch(concentration: Tensor) -> bool:
-    """Whether torch's sampler draws all of them: it has a kernel for each device."""
+    """Whether to use torch's own sampler for all elements: on other devices it is a vectorized kernel."""
     return concentration.device.type != "cpu" or len(concentration) < _FEW
 
 
 def _torch_gamma(concentration: Tensor, generator: Generator | None, log: int) -> Tensor:
-    """By torch's sampler, which is exact above one, as Gamma(a) = Gamma(a + 1) · e^(−E/a) with E ~ Exponential(1)."""
-    draw = torch._standard_gamma(concentration + 1, generator)
+    """Gamma(a) = Gamma(a + 1) · e^(−E/a) with E ~ Exponential(1); torch's sampler is exact for shapes above one."""
+    draw = torch_standard_gamma(concentration + 1, generator)
     power = torch.empty_like(draw).exponential_(generator=generator).div_(concentration)
     return draw.log_().sub_(power) if log else draw.mul_(power.neg_().exp_())
 
@@ -81,10 +82,10 @@ def _gamma_proposal(concentration: Tensor, normal: Tensor, uniform: Tensor) -> T
 
 
 def _gamma_proposal_parts(concentration: Tensor, normal: Tensor, uniform: Tensor) -> tuple[Tensor, ...]:
-    """g = d (1 + t)³ with t = x/(3√d), x normal, d = a − 1/3, is accepted with a chance e^(3d (ln(1+t) − t + t²/2 − t³/3)).
+    """Accept g = d (1 + t)³ with probability e^(3d (ln(1+t) − t + t²/2 − t³/3)); t = x/(3√d), x normal, d = a − 1/3.
 
-    The uniform variable that was below the chance, divided by the chance, is again uniform and independent of g: it makes
-    Gamma(a) of g ~ Gamma(a + 1) for a < 1. The conditions are written so that a NaN is not rejected, and stays.
+    If the uniform variable is below that probability, their ratio is again uniform and independent of g: it turns
+    g ~ Gamma(a + 1) into Gamma(a) for a < 1. The conditions are written so that NaN is not rejected and stays.
     """
     small = concentration < 1
     d = torch.where(small, concentration + 1, concentration) - 1 / 3
@@ -97,7 +98,7 @@ def _gamma_proposal_parts(concentration: Tensor, normal: Tensor, uniform: Tensor
 
 
 def _normal(like: Tensor, generator: Generator | None) -> Tensor:
-    """Normal(0, 1) for a vector. In float64 torch draws one by one, and the transform of Box & Muller (1958) is faster."""
+    """Normal(0, 1) draws. In float64 torch draws one element at a time; the transform of Box & Muller (1958) is faster."""
     if like.dtype != torch.float64:
         return torch.empty_like(like).normal_(generator=generator)
     half = like[: (len(like) + 1) // 2]

@@ -10,25 +10,26 @@ from irg_experiments.implicit.sampling._rejection import REJECTED, Sampler, redr
 
 
 def standard_von_mises(concentration: Tensor, generator: Generator | None = None) -> Tensor:
-    """Draws θ ~ von Mises(0, concentration) in radians, within [−π, π].
+    """Draw θ ~ von Mises(0, concentration) in radians, within [−π, π].
 
     Rejection from the wrapped Cauchy distribution (Best & Fisher 1979): tan(θ/2) = s tan(πu/2) with u uniform on (−1, 1). With
-    w = sin²(θ/2) the ratio of the densities is e^(−2κw) (s² + (1 − s²) w), up to a constant. It is largest at
-    w* = 1/(1 + 2κ + R), R = √(1 + 4κ²), and least often rejected for s² = 1/(2κ + R): one proposal in three at most. In these
-    variables nothing cancels, from κ = 0 to where the distribution is normal.
+    w = sin²(θ/2) the ratio of the densities is e^(−2κw) (s² + (1 − s²) w), up to a constant. Its maximum is at
+    w* = 1/(1 + 2κ + R), R = √(1 + 4κ²). The choice s² = 1/(2κ + R) minimizes the rejection rate, which is at most one in three.
+    In these variables nothing cancels, from κ = 0 to the normal limit.
 
     Args:
-        concentration: κ ≥ 0; one independent draw an element.
+        concentration: κ ≥ 0; one independent draw per element.
         generator: source of randomness; the global one of the device when None.
 
     Returns:
-        θ, of the shape and dtype of ``concentration``; NaN where the concentration is. Half types draw in float32.
+        θ, of the shape and dtype of ``concentration``; NaN where the concentration is. float16 and bfloat16 are
+        drawn in float32.
     """
     return _von_mises(concentration, generator)
 
 
 def _best_fisher(concentration: Tensor, generator: Generator | None, _: int) -> Tensor:
-    """A proposal for each."""
+    """One proposal per element."""
     noise = torch.empty((2, len(concentration)), dtype=concentration.dtype, device=concentration.device)
     return evaluate(_best_fisher_proposal, (concentration, *noise.uniform_(generator=generator).unbind()))
 
@@ -38,7 +39,7 @@ def _repair(draws: Tensor, concentration: Tensor, generator: Generator | None, s
 
 
 def _best_fisher_proposal(concentration: Tensor, position: Tensor, uniform: Tensor) -> Tensor:
-    """θ, unless it is rejected; see ``standard_von_mises``. A NaN is not, so that the loop ends."""
+    """θ, or REJECTED; see ``standard_von_mises``. NaN is accepted, so that the loop of redraws ends."""
     double = 2 * concentration
     root = torch.hypot(double, torch.ones_like(double))
     square = 1 / (double + root)  # s²

@@ -8,26 +8,27 @@ from irg_experiments.implicit.sampling.gamma import standard_gamma
 
 
 def polar_angle(concentration: Tensor, dimension: int, generator: Generator | None = None) -> Tensor:
-    """Draws θ ∈ [0, π] of the density ~ e^{κ cos θ} sin^{d−2} θ.
+    """Draw θ ∈ [0, π] from the density ~ e^{κ cos θ} sin^{d−2} θ.
 
     Wood (1994) proposes cos θ = (1 − (1 + b) Z)/(1 − (1 − b) Z) with Z ~ Beta(m, m), m = (d − 1)/2, b = m/(κ + √(κ² + m²)).
     For Z = G/(G + G') with Gamma(m) variables this is tan²(θ/2) = b G/G'. With x = (1 − b)(G − G')/(2 (G' + b G)) a proposal
-    is accepted with the chance e^{2m (ln(1+x) − x)}, two times in three or more. Nothing cancels, from κ = 0, where all are
+    is accepted with probability e^{2m (ln(1+x) − x)}; at least two of three are. Nothing cancels, from κ = 0, where all are
     accepted, to κ → ∞.
 
     Args:
-        concentration: κ ≥ 0; one independent draw an element.
+        concentration: κ ≥ 0; one independent draw per element.
         dimension: d ≥ 2, of the space around the sphere.
         generator: source of randomness; the global one of the device when None.
 
     Returns:
-        θ in radians, of the shape and dtype of ``concentration``; NaN where the concentration is. Half types draw in float32.
+        θ in radians, of the shape and dtype of ``concentration``; NaN where the concentration is. float16 and bfloat16
+        are drawn in float32.
     """
     return _polar_angle(concentration, generator, dimension)
 
 
 def _wood(concentration: Tensor, generator: Generator | None, dimension: int) -> Tensor:
-    """θ, unless it is rejected; a NaN is not, so that the loop ends."""
+    """θ, or REJECTED; NaN is accepted, so that the loop of redraws ends."""
     half = (dimension - 1) / 2
     b = half / (concentration + torch.hypot(concentration, torch.full_like(concentration, half)))
     shape = torch.full_like(b, half)

@@ -1,24 +1,52 @@
-"""Special functions and sample derivatives that torch lacks, under SciPy's names where SciPy has them."""
+"""Special functions and derivatives of samples that torch lacks, named as in SciPy where SciPy has them.
+
+They take and return tensors, elementwise and with broadcasting, on every device. float16 and bfloat16 are computed in float32.
+The value outside the domain is NaN. Derivatives of samples are taken at a fixed value of the distribution function.
+"""
 
 from irg_experiments.implicit.special.beta import beta_sample_grad, betainc
 from irg_experiments.implicit.special.gamma import gamma_sample_grad, log_gamma_sample_grad
 from irg_experiments.implicit.special.gammainc import gammainc, gammaincc
+from irg_experiments.implicit.special.log_gamma import log_gamma_cdf_difference, log_gamma_density
 from irg_experiments.implicit.special.normal import log_ndtr, ndtr, ndtri_exp
 from irg_experiments.implicit.special.student_t import stdtr, student_t_sample_grad
-from irg_experiments.implicit.special.von_mises import von_mises_cdf, von_mises_sample_grad
+from irg_experiments.implicit.special.von_mises import circular_variance, von_mises_cdf, von_mises_sample_grad
+from irg_experiments.implicit.special.von_mises_fisher import (
+    log_sphere_area,
+    mean_resultant_complement,
+    mean_resultant_length,
+    mean_resultant_slope,
+    von_mises_fisher_angle_grad,
+    von_mises_fisher_log_normalizer,
+    von_mises_fisher_log_peak,
+    von_mises_fisher_negentropy,
+    von_mises_fisher_sample_grad,
+)
 
 __all__ = [
     "beta_sample_grad",
     "betainc",
+    "circular_variance",
     "gamma_sample_grad",
     "gammainc",
     "gammaincc",
+    "log_gamma_cdf_difference",
+    "log_gamma_density",
     "log_gamma_sample_grad",
     "log_ndtr",
+    "log_sphere_area",
+    "mean_resultant_complement",
+    "mean_resultant_length",
+    "mean_resultant_slope",
     "ndtr",
     "ndtri_exp",
     "stdtr",
     "student_t_sample_grad",
     "von_mises_cdf",
+    "von_mises_fisher_angle_grad",
+    "von_mises_fisher_log_normalizer",
+    "von_mises_fisher_log_peak",
+    "von_mises_fisher_negentropy",
+    "von_mises_fisher_sample_grad",
     "von_mises_sample_grad",
 ]

@@ -1,4 +1,4 @@
-"""How a formula becomes a torch function: promotion, broadcasting, derivatives, vmap, forward mode. Written here, once."""
+"""Turn a formula into a torch function, with type promotion, broadcasting, derivatives, vmap and forward mode."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,19 +7,22 @@ import torch
 from torch import Tensor
 
 from irg_experiments.implicit._autograd import apply, eager, is_differentiated
-from irg_experiments.implicit.compilation import Formula, evaluate
+from irg_experiments.implicit._kernel_cache import Formula
+from irg_experiments.implicit.compilation import evaluate
 
 
 def elementwise(function: Formula, partials: Sequence[Formula], *arguments: Tensor) -> Tensor:
-    """``function(*arguments)``, differentiable in each argument.
+    """Evaluate ``function(*arguments)``, differentiable in each argument.
 
     Args:
-        function: computes values elementwise from tensors of one shape and one dtype, float32 or float64; it may stack
-            several of them along a new first dimension if no argument can be differentiated.
-        partials: one for each argument: the partial derivative, as a function of all arguments. What it returns is
-            differentiated again for second derivatives, so it is written in differentiable operations, or raises.
-        arguments: tensors that broadcast. They are promoted to one dtype, and half precision to float32; the result has the
-            promoted dtype.
+        function: computes values elementwise from tensors of one shape and one dtype, float32 or float64. It may stack several
+            values along a new first dimension if none of its partial derivatives is defined.
+        partials: the partial derivative by each argument, as a function of all arguments. Second derivatives differentiate it,
+            so it consists of differentiable operations, or raises.
+        arguments: tensors that broadcast. They are promoted to one dtype; float16 and bfloat16 are computed in float32.
+
+    Returns:
+        The values, of the broadcast shape and the promoted dtype.
     """
     dtype = _promoted(arguments)
     if dtype in (torch.float16, torch.bfloat16):
@@ -59,7 +62,7 @@ class _Elementwise(torch.autograd.Function):
 
 
 class _ForwardModeElementwise(_Elementwise):
-    """The same with forward-mode differentiation, which ``torch.compile`` cannot trace in a custom function."""
+    """Adds forward-mode differentiation, which ``torch.compile`` cannot trace in a custom function."""
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> Tensor:
@@ -72,7 +75,7 @@ _EagerElementwise = eager(_ForwardModeElementwise)
 
 
 def not_implemented(what: str) -> Formula:
-    """The partial derivative of a function that cannot be differentiated: raises NotImplementedError when asked for."""
+    """A partial derivative that is not available: raises NotImplementedError when it is evaluated."""
 
     def partial(*arguments: Tensor) -> Tensor:
         raise NotImplementedError(f"{what} cannot be differentiated")

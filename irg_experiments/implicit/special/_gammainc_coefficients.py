@@ -1,4 +1,4 @@
-"""Coefficients of the fits in ``gammainc.py``, whose docstring defines them; see ``tests/fits``."""
+"""Coefficients of the fits in ``gammainc.py``, whose docstring defines them; made by ``python -m tests.fits.gammainc``."""
 
 from typing import NamedTuple
 

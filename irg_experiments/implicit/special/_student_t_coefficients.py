@@ -1,4 +1,4 @@
-"""Coefficients of ``student_t.py``, whose docstring defines them; made by ``python -m tests.fits.student_t``."""
+"""Coefficients of the fits in ``student_t.py``, whose docstring defines them; made by ``python -m tests.fits.student_t``."""
 
 from typing import NamedTuple
 

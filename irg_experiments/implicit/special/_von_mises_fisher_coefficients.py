@@ -1,15 +1,15 @@
-"""The numbers behind ``von_mises_fisher.py``: the large-order series of the Bessel ratio, and the nodes of the integration.
+"""Coefficients for ``von_mises_fisher.py``: the large-order series of the Bessel ratio, and the nodes of the integration.
 
 For r(κ) = I_{N+1}(κ)/I_N(κ), z = κ/N and p = 1/√(1 + z²), the logarithmic derivative of I_N,
 
     N + κ r = κ I_N'(κ)/I_N(κ) = N (1/p + Σ y_k(p)/N^k),    k = 1 … 14,
 
-solves the Riccati equation κ y' + y² = N² + κ², which gives one polynomial y_k after another (θ = κ d/dκ = −p(1 − p²) d/dp):
+solves the Riccati equation κ y' + y² = N² + κ², which determines the polynomials y_k in turn (θ = κ d/dκ = −p(1 − p²) d/dp):
 
     y_k = p/2 · (−θ y_{k−1} − Σ y_i y_{k−i}).
 
-The series holds for all κ ≥ 0 alike (Debye 1909; DLMF 10.41). Terms that cancel as κ → 0 or κ → ∞ are cancelled here, in exact
-fractions: each y_k has the factor 1 − p², and what is built from them has the factors of p that the formulas below name.
+The series is uniform in κ ≥ 0 (Debye 1909; DLMF 10.41). Factors that vanish as κ → 0 or κ → ∞ are divided out here, in exact
+fractions: each y_k has the factor 1 − p², and the series derived from them have the factors of p stated in ``BesselSeries``.
 """
 
 import functools
@@ -17,15 +17,17 @@ import math
 from fractions import Fraction
 from typing import NamedTuple
 
+from irg_experiments.implicit.private_torch import constant_when_traced
+
 _TERMS = 14
-# the least N: with 14 terms the series is then good to the last digit of float64
+# the smallest N; with 14 terms the series then has the accuracy of float64
 _LEAST_ORDER = 18.0
 
 _Polynomial = list[Fraction]
 
 
 class BesselSeries(NamedTuple):
-    """r and what follows from it at the order N; polynomials in p, by ascending powers."""
+    """r and related quantities at the order N, as polynomials in p by ascending powers."""
 
     order: float  # N
     steps: tuple[float, ...]  # 2ν + 2 of the recurrence in ν, from N − 1 down to d/2 − 1
@@ -35,13 +37,10 @@ class BesselSeries(NamedTuple):
     integral: tuple[float, ...]  # l:  ∫₀^κ r = N (s − 1 − ln((1 + s)/2)) − ln(s)/2 + (1 − p) l,  s = 1/p
 
 
+@constant_when_traced
 def bessel_series(dimension: int) -> BesselSeries:
-    """The series from which the ratio I_{d/2}/I_{d/2−1} of dimension d follows, by the recurrence in the order."""
+    """The series at the order from which the recurrence leads down to the ratio I_{d/2}/I_{d/2−1} of dimension d."""
     return _bessel_series(dimension)
-
-
-# what torch.compiler.assume_constant_result does, which takes a second to import
-bessel_series._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 @functools.cache
@@ -54,7 +53,7 @@ def _bessel_series(dimension: int) -> BesselSeries:
 
 
 def legendre_rule(count: int) -> tuple[tuple[float, float], ...]:
-    """Nodes and weights of Gauss–Legendre integration on [0, 1]; the roots of the polynomial by Newton's method."""
+    """Nodes and weights of Gauss–Legendre integration on [0, 1]; the nodes are found by Newton's method."""
     rule = []
     for index in range(count):
         x = math.cos(math.pi * (index + 0.75) / (count + 0.5))
@@ -95,7 +94,7 @@ def _divide_by_one_minus_p(a: _Polynomial) -> _Polynomial:
 
 def _divide_by_one_minus_square(a: _Polynomial) -> _Polynomial:
     once = _divide_by_one_minus_p(a)
-    # by 1 + p: by 1 − p with the sign of p changed
+    # divide by 1 + p as by 1 − p with the sign of p changed
     mirrored = _divide_by_one_minus_p([x * (-1) ** j for j, x in enumerate(once)])
     return [x * (-1) ** j for j, x in enumerate(mirrored)]
 
@@ -119,7 +118,7 @@ def _logarithmic_derivative() -> list[_Polynomial]:
 
 @functools.cache
 def _families() -> tuple[list[list[float]], ...]:
-    """The terms of c, e, f and l of ``BesselSeries``, by the power of 1/N that they go with, from 1 up."""
+    """The terms of c, e, f and l of ``BesselSeries``, by the power of 1/N that multiplies them, from 1."""
     ratio, slope, curvature, integral = [], [], [], []
     for k, y in enumerate(_logarithmic_derivative(), 1):
         ratio.append([-x for x in _divide_by_one_minus_square(y)])
@@ -128,7 +127,7 @@ def _families() -> tuple[list[list[float]], ...]:
         slope.append(_divide_by_one_minus_square(grown))
         rest = _divide_by_one_minus_square(_add(_theta(grown), grown, -2))
         curvature.append(_divide_by_one_minus_p(rest))
-        # ∫ y_k dκ/κ = ∫ c_k dp/p, zero at p = 1; that of c_1 is ln(p)/2; N times it goes with N^(k − 1)
+        # ∫ y_k dκ/κ = ∫ c_k dp/p, zero at p = 1; for c_1 it is ln(p)/2; N times it is multiplied by 1/N^(k − 1)
         if k > 1:
             terms = [x / j for j, x in enumerate(ratio[-1]) if j > 0]
             integral.append(_divide_by_one_minus_p([-sum(terms, Fraction(0)), *terms]))

@@ -1,4 +1,4 @@
-"""The derivatives of a Beta sample with respect to its shapes at fixed cumulative probability; I_x(a, b) itself.
+"""The regularized incomplete beta function, and the derivatives of a Beta sample at a fixed value of it.
 
 For Z ~ Beta(a, b) with distribution function I_z(a, b) (DLMF 8.17) and P = zᵃ (1 − z)ᵇ / B(a, b), the density of the
 log odds,
@@ -6,28 +6,28 @@ log odds,
     dz/da = z (1 − z) E,    E = −(∂I/∂a) / P > 0,    dz/db = −z (1 − z) G,    G = (∂I/∂b) / P > 0,
 
 the quantities of Figurnov, Mohamed & Mnih (2018), with the CDF as standardization. By symmetry, DLMF
-8.17.4, it suffices to take z on the lower side, z (b + C) ≤ (1 − z)(a + C), a little below or above the mean; elsewhere
-(a, b, z) stands for (b, a, 1 − z), and E and G change places. The recurrence DLMF 8.17.20, I_z(a, b) = I_z(a + 1, b) +
+8.17.4, it suffices to take z on the lower side, z (b + C) ≤ (1 − z)(a + C), whose boundary is near the mean; elsewhere
+(a, b, z) is replaced by (b, a, 1 − z), and E and G are exchanged. The recurrence DLMF 8.17.20, I_z(a, b) = I_z(a + 1, b) +
 P/a, gives
 
     E(a, b) = z (a + b)/a · E(a + 1, b) + (ψ(a + 1) − ψ(a + b) − ln z) / a,
     G(a, b) = z (a + b)/a · G(a + 1, b) + (ψ(a + b) − ψ(b) + ln(1 − z)) / a,
 
-positive terms on the lower side, but for a little beyond the mean. It is summed over ``steps`` terms. It holds the
-singularities at small a and at z = 0. At A = a + steps what remains are integrals over the tail, with t below z in
-steps l of the log odds,
+whose terms are positive on the lower side, except slightly beyond the mean. It is summed over ``steps`` terms, which
+contain the singularities at small a and at z = 0. At A = a + steps the remainder consists of integrals over the tail,
+where l is the difference of the log odds of z and of t < z,
 
     E = ∫ (ψ(A) − ψ(A + b) − ln z + r) e^−Φ dl,    G = ∫ (ψ(A + b) − ψ(b) + ln(1 − z) + s) e^−Φ dl,
     r = ln(z/t),    s = ln((1 − t)/(1 − z)),    r + s = l,    Φ = A r − b s,
 
-whose exponentials are those of ratios to the density at z. Φ is convex and increasing, and the integrand is as smooth
-as an exponential, a half Gaussian or the left half of an extreme-value density, on the scale of its own length. A
-Gauss–Legendre rule on 0 ≤ l ≤ L, where Φ(L) is about ``cut``, covers all of them; Newton's method for ln Φ finds L.
+where e^−Φ is the ratio of the densities at t and at z. Φ is convex and increasing. Scaled by its length, the integrand
+resembles an exponential, a half Gaussian or the left half of an extreme-value density. One Gauss–Legendre rule on
+0 ≤ l ≤ L, where Φ(L) is about ``cut``, is accurate for all of these; L is found by Newton's method for ln Φ.
 Boik & Robison-Cox (1998) differentiate a continued fraction instead; that of DLMF 8.17.22 needs about √max(a, b)
 levels.
 
 Differences of ψ and the Gamma functions of I come from DLMF 5.11.2 and 5.11.1 at arguments raised by ``steps``. The
-number of operations is the same for every element. float32 is computed in float64, with fewer nodes and terms.
+number of operations is the same for every element. float32 arguments are computed in float64, with fewer nodes and terms.
 
 Relative error of dz/da and dz/db for a and b between 1e-2 and 1e3 and z between the quantiles 1e-10 and 1 − 1e-10: at
 most 7e-8 in float32, which is the rounding of the result, and 3e-14 in float64. Absolute error of I: 3e-8 and 5e-15.
@@ -42,12 +42,14 @@ from irg_experiments.implicit.special._arithmetic import horner
 from irg_experiments.implicit.special._beta_coefficients import BETA_RULES, DIGAMMA_TERMS, STIRLING_TERMS, BetaRule
 from irg_experiments.implicit.special._elementwise import elementwise, not_implemented
 
-# C of the boundary between the two sides
+# C in the boundary between the two sides
 _SIDE = 0.75
 
 
 def beta_sample_grad(a: Tensor, b: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
-    """dz/da and dz/db of a sample z of Beta(a, b) at fixed I_z(a, b), as in the module's docstring.
+    """The derivatives dz/da and dz/db of a sample z of Beta(a, b) at fixed I_z(a, b).
+
+    dz/da = −(∂I/∂a) / p(z) and dz/db = −(∂I/∂b) / p(z), with the distribution function I and the density p.
 
     Args:
         a: first shape parameter, a > 0.
@@ -55,15 +57,21 @@ def beta_sample_grad(a: Tensor, b: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
         z: the sample, 0 ≤ z ≤ 1; the three are broadcast.
 
     Returns:
-        The derivatives, positive and negative; 0 at z = 0 and z = 1; NaN for a ≤ 0, b ≤ 0, z outside [0, 1] and NaN. They
-        cannot be differentiated themselves: that raises NotImplementedError.
+        dz/da, which is positive, and dz/db, which is negative; 0 at z = 0 and z = 1; NaN for a ≤ 0, b ≤ 0, z outside [0, 1] and
+        NaN. Relative error at most 7e-8 in float32 and 3e-14 in float64, for a and b between 1e-2 and 1e3 and z between the
+        quantiles 1e-10 and 1 − 1e-10.
+
+    Raises:
+        NotImplementedError: the results are differentiated.
+
+    Source: Figurnov, Mohamed & Mnih (2018), univariate case; the module's docstring describes the computation.
     """
     dz_da, dz_db = elementwise(_both_sample_grads, _VALUES_ONLY, a, b, z).unbind()
     return dz_da, dz_db
 
 
 def betainc(a: Tensor, b: Tensor, x: Tensor) -> Tensor:
-    """I_x(a, b), the distribution function of Beta(a, b) at x, differentiable in a, b and x.
+    """The distribution function I_x(a, b) of Beta(a, b) at x, differentiable in a, b and x.
 
     Args:
         a: first shape parameter, a > 0.
@@ -71,8 +79,13 @@ def betainc(a: Tensor, b: Tensor, x: Tensor) -> Tensor:
         x: 0 ≤ x ≤ 1; the three are broadcast.
 
     Returns:
-        Values in [0, 1], accurate in the absolute sense; NaN for a ≤ 0, b ≤ 0, x outside [0, 1] and NaN. Second derivatives
-        that would differentiate ``beta_sample_grad`` raise NotImplementedError.
+        Values in [0, 1]; NaN for a ≤ 0, b ≤ 0, x outside [0, 1] and NaN. Absolute error at most 3e-8 in float32 and 5e-15 in
+        float64, for a and b between 1e-2 and 1e3.
+
+    Raises:
+        NotImplementedError: a second derivative needs the derivative of ``beta_sample_grad``.
+
+    Source: DLMF 8.17; the method of computation is described in the module's docstring.
     """
     return elementwise(_betainc, (_betainc_grad_a, _betainc_grad_b, _beta_density), a, b, x)
 
@@ -95,7 +108,7 @@ def _beta_density(a: Tensor, b: Tensor, x: Tensor) -> Tensor:
 
 
 def _both_sample_grads(a: Tensor, b: Tensor, z: Tensor) -> Tensor:
-    """Along a new first dimension, as they share most of the work."""
+    """dz/da and dz/db along a new first dimension, computed together as they share most operations."""
     return torch.stack(_sample_grads(a, b, z))
 
 
@@ -121,7 +134,7 @@ def _betainc(a: Tensor, b: Tensor, x: Tensor) -> Tensor:
 
 
 def betainc_of_both(k: BetaRule, a: Tensor, b: Tensor, x: Tensor, other: Tensor, log_x: Tensor, log_other: Tensor) -> Tensor:
-    """I_x(a, b) inside the domain, from x, 1 − x and their logarithms, which x alone may not tell."""
+    """I_x(a, b) inside the domain, from x, 1 − x and their logarithms, as x alone may not determine the others accurately."""
     lower, (a, b, x, other, log_x, log_other) = _lower_side(a, b, x, other, log_x, log_other)
     terms, last, _ = _recurrence(k, a, b, x)
     _, _, s0 = _tail_integrals(k, a + k.steps, b, x, other)
@@ -136,7 +149,7 @@ def _valid(a: Tensor, b: Tensor, z: Tensor) -> Tensor:
 def _lower_side(
     a: Tensor, b: Tensor, x: Tensor, other: Tensor, log_x: Tensor, log_other: Tensor
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """Whether x is on the lower side, and the arguments turned so that it is."""
+    """Whether x is on the lower side, and the arguments, exchanged where it is not."""
     lower = x * (b + _SIDE) <= other * (a + _SIDE)
 
     def turned(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
@@ -152,7 +165,7 @@ def _reduced_derivatives(
     terms, last, ratios = _recurrence(k, a, b, x)
     r_integral, s_integral, s0 = _tail_integrals(k, a + k.steps, b, x, other)
 
-    # for E the brackets come down from the top, for G they go up: so each of them adds up terms of one sign
+    # sum E from the last term to the first and G from the first to the last: then all terms of each have one sign
     bracket = -_digamma_difference(k, a + k.steps, b) - log_x
     e = last * (bracket * s0 + r_integral)
     for n in reversed(range(k.steps)):
@@ -169,7 +182,7 @@ def _reduced_derivatives(
 
 
 def _recurrence(k: BetaRule, a: Tensor, b: Tensor, x: Tensor) -> tuple[list[Tensor], Tensor, list[Tensor]]:
-    """The factors of the brackets, that of what remains at a + steps, and 1/(a + b + n)."""
+    """The factors of the brackets, the factor of the remainder at a + steps, and 1/(a + b + n)."""
     factor, terms, ratios = torch.ones_like(a), [], []
     for n in range(k.steps):
         total = a + b + n
@@ -182,7 +195,7 @@ def _recurrence(k: BetaRule, a: Tensor, b: Tensor, x: Tensor) -> tuple[list[Tens
 def _tail_integrals(k: BetaRule, a: Tensor, b: Tensor, x: Tensor, other: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """∫ r e^−Φ dl, ∫ s e^−Φ dl and ∫ e^−Φ dl.
 
-    Of r and s the one that may be much smaller than l comes from a logarithm h, and the other one is the rest of l.
+    Of r and s, the one that may be much smaller than l is computed as a logarithm h, and the other one as the rest of l.
     """
     half = x < 0.5
     sign = torch.where(half, -1.0, 1.0).to(x.dtype)
@@ -204,7 +217,7 @@ def _tail_integrals(k: BetaRule, a: Tensor, b: Tensor, x: Tensor, other: Tensor)
 def _tail_length(
     k: BetaRule, a: Tensor, b: Tensor, x: Tensor, other: Tensor, small: Tensor, sign: Tensor, slope: Tensor
 ) -> Tensor:
-    """About the l with Φ(l) = cut, from the start of the power series of Φ and Newton's method for its logarithm."""
+    """The approximate solution l of Φ(l) = cut: two terms of the power series of Φ, then Newton's method for ln Φ."""
     total = a + b
     first = a * other - b * x
     length = 2 * k.cut / (first + (first * first + 2 * k.cut * total * x * other).sqrt())
@@ -213,13 +226,13 @@ def _tail_length(
         inner = 1 + small * change
         phi = total * (small * change).log1p() - slope * length
         rate = total * sign * small * (1 + change) / inner - slope
-        # from far above, the step may lead below zero
+        # a step from a length that is far too large may become negative
         length = torch.maximum(length - (phi / k.cut).log() * phi / rate, 0.3 * length)
     return length
 
 
 def _digamma_difference(k: BetaRule, p: Tensor, d: Tensor) -> Tensor:
-    """ψ(p + d) − ψ(p) for p ≥ steps, to its own accuracy where d is small."""
+    """ψ(p + d) − ψ(p) for p ≥ steps, with a small relative error also where d is small."""
     i, j = 1 / p, 1 / (p + d)
     i2, j2 = i * i, j * j
     terms = DIGAMMA_TERMS[: k.terms]
@@ -228,7 +241,7 @@ def _digamma_difference(k: BetaRule, p: Tensor, d: Tensor) -> Tensor:
 
 
 def _density(k: BetaRule, a: Tensor, b: Tensor, x: Tensor, other: Tensor, log_x: Tensor, log_other: Tensor) -> Tensor:
-    """P, from Stirling's formula for A = a + steps and B = b + steps, and around their mean A/(A + B)."""
+    """P, from Stirling's formula for A = a + steps and B = b + steps, expanded around their mean A/(A + B)."""
     top_a, top_b = a + k.steps, b + k.steps
     top = top_a + top_b
     product = (top_a * top_b / (2 * math.pi * top)).sqrt()
@@ -242,11 +255,11 @@ def _density(k: BetaRule, a: Tensor, b: Tensor, x: Tensor, other: Tensor, log_x:
 
 
 def _log_ratio(excess: Tensor, log: Tensor, factor: Tensor) -> Tensor:
-    """ln(1 + excess), which is log + ln(factor) as well; the latter where excess would be inaccurate."""
+    """ln(1 + excess) = log + ln(factor); the second form is used where ``excess`` is inaccurate."""
     return torch.where(excess.abs() < 0.5, excess.log1p(), log + factor.log())
 
 
 def _stirling(k: BetaRule, x: Tensor) -> Tensor:
-    """ln Γ(x) less (x − 1/2) ln x − x + ln(2π)/2."""
+    """ln Γ(x) − ((x − 1/2) ln x − x + ln(2π)/2)."""
     inverse = 1 / x
     return inverse * horner(STIRLING_TERMS[: k.terms], inverse * inverse)

@@ -1,26 +1,27 @@
-"""The derivative of a Gamma sample with respect to its shape, at fixed cumulative probability.
+"""The derivative of a Gamma sample with respect to its shape parameter, at a fixed value of the distribution function.
 
 For z ~ Gamma(a, 1) with distribution function P(a, z) and density p(a, z),
 
     D(a, z) = dz/da = −(∂P/∂a) / p(a, z).
 
 Temme's uniform expansion (Temme 1979; DLMF 8.12) makes it a smooth function of z/a and 1/a in which every exponential cancels.
-Its leading term w ln(w) / (w − 1), w = z/a, is right in both tails as well. Here, with u = z / (s + C) for a shape s,
+Its leading term w ln(w) / (w − 1), w = z/a, is also correct in both tails. Here, with u = z / (s + C) for a shape s,
 
     D(s, z) = u ln(u) / (u − 1) + R(x, v) / s,    x = 1 / (1 + √u) − 1/2,    v = 1 / (s + B),
 
-where R is a polynomial in x and v. Both are bounded and R tends to a limit as z grows, so that far tails lose digits but not
-sense. Two regions; every element passes through both formulas:
+where R is a polynomial in x and v. Both are bounded and R tends to a limit as z grows, so the error grows only slowly in the
+far tails. There are two regions; both formulas are evaluated for every element and one is selected:
 
     right, z > edge + slope · a:  the formula with s = a.
     left, all other z:  the formula with s = a + steps, and then ``steps`` times the recurrence at fixed z
         D(a, z) = (z/a) (D(a + 1, z) + ψ(a + 1) − ln z),
-    the derivative of P(a, z) = P(a + 1, z) + zᵃ e⁻ᶻ / Γ(a + 1) (DLMF 8.8.5). It holds the logarithmic singularity at z = 0
-    and is stable for z up to a little more than a. ψ comes down from ψ(s), where ψ(s) − ln(s + C) is a polynomial in v.
+    the derivative of P(a, z) = P(a + 1, z) + zᵃ e⁻ᶻ / Γ(a + 1) (DLMF 8.8.5). It contains the logarithmic singularity at
+    z = 0 and is stable for z up to slightly more than a. ψ follows by recurrence from ψ(s), where ψ(s) − ln(s + C) is a
+    polynomial in v.
 
 The polynomials are least-squares fits, nearly minimax in the relative error of D, to Σ zⁿ⁺¹/(s)ₙ₊₁ (ψ(s + n + 1) − ln z) (Moore
 1982, AS 187) in high precision, over all a > 0 and z between the quantiles 1e-13 and 1 − 1e-13. The number of operations is the
-same for every element; among them are two logarithms, a square root, and no other transcendental function.
+same for every element. The only transcendental functions are two logarithms and a square root.
 
 Relative error over shapes 1e-3 to 1e6 and z between those quantiles: at most 6e-7 in float32 and 1e-13 in float64. Beyond them
 the right tail loses digits gradually (4e-11 in float64 at a = 30, z = 300).
@@ -35,38 +36,46 @@ from irg_experiments.implicit.special._arithmetic import horner, reciprocals
 from irg_experiments.implicit.special._elementwise import elementwise, not_implemented
 from irg_experiments.implicit.special._gamma_coefficients import GAMMA_FITS, GammaFit
 
-# below it, ln z comes from the caller, since z itself may have underflowed
+# for smaller z, ln z comes from the caller, as z itself may have underflowed
 _TINY = 1e-20
 
 
 def gamma_sample_grad(a: Tensor, z: Tensor) -> Tensor:
-    """dz/da of a sample z of Gamma(a, 1) at fixed P(a, z).
+    """The derivative dz/da of a sample z of Gamma(a, 1) at fixed P(a, z).
+
+    dz/da = −(∂P/∂a) / p(a, z), with the distribution function P and the density p.
 
     Args:
         a: shape parameter, a > 0.
         z: the sample, z ≥ 0; broadcast with ``a``.
 
     Returns:
-        The derivative, positive; 0 at z = 0, infinite at z = ∞; NaN for a ≤ 0, z < 0 and NaN. Half precision is computed in
-        float32. It cannot be differentiated itself: that raises NotImplementedError.
+        The derivative, positive; 0 at z = 0, infinite at z = ∞; NaN for a ≤ 0, z < 0 and NaN. Relative error at most 6e-7 in
+        float32 and 1e-13 in float64, over shapes 1e-3 to 1e6 and z between the quantiles 1e-13 and 1 − 1e-13.
 
-    Source: Figurnov, Mohamed & Mnih (2018) with the CDF as standardization; computed as the module says.
+    Raises:
+        NotImplementedError: the result is differentiated.
+
+    Source: Figurnov, Mohamed & Mnih (2018), univariate case; the module's docstring describes the computation.
     """
     return elementwise(_gamma_sample_grad, _VALUES_ONLY, a, z)
 
 
 def log_gamma_sample_grad(a: Tensor, log_z: Tensor) -> Tensor:
-    """d(log z)/da of a sample z of Gamma(a, 1) at fixed P(a, z), from log z.
+    """The derivative d(ln z)/da of a sample z of Gamma(a, 1) at fixed P(a, z), from ln z.
 
-    Finite where z itself underflows: for a = 1e-3 a typical log z is −1000, and the derivative (ψ(a + 1) − log z)/a.
+    It is finite where z underflows: for a = 1e-3 a typical ln z is −1000, and the derivative is (ψ(a + 1) − ln z)/a.
 
     Args:
         a: shape parameter, a > 0.
-        log_z: the logarithm of the sample; broadcast with ``a``.
+        log_z: the natural logarithm of the sample; broadcast with ``a``.
 
     Returns:
-        The derivative, positive; 0 at log z = ∞, infinite at −∞; NaN for a ≤ 0 and NaN. Half precision is computed in float32.
-        It cannot be differentiated itself: that raises NotImplementedError.
+        The derivative, positive; 0 at ln z = ∞, infinite at −∞; NaN for a ≤ 0 and NaN. The relative error is that of
+        ``gamma_sample_grad``.
+
+    Raises:
+        NotImplementedError: the result is differentiated.
     """
     return elementwise(_log_gamma_sample_grad, _VALUES_ONLY, a, log_z)
 
@@ -86,7 +95,7 @@ def _log_gamma_sample_grad(a: Tensor, log_z: Tensor) -> Tensor:
 
 
 def _log_sample_grad(a: Tensor, z: Tensor, log_z: Tensor) -> Tensor:
-    """D(a, z)/z, from both z and its logarithm, which counts where z is tiny or has underflowed to zero."""
+    """D(a, z)/z from z and its logarithm; the logarithm is used where z is tiny or has underflowed to zero."""
     k = GAMMA_FITS[a.dtype]
     right = z > k.edge + k.slope * a
     s = torch.where(right, a, a + k.steps)
@@ -97,7 +106,7 @@ def _log_sample_grad(a: Tensor, z: Tensor, log_z: Tensor) -> Tensor:
     log = torch.where(tiny, shifted, u).log()
     log_u = torch.where(tiny, log_z - log, log)
 
-    # u is rounded once and u − 1 is exact near 1, so that the quotient keeps its digits there
+    # u is rounded once and u − 1 is exact near 1, so the quotient is accurate there
     leading = torch.where(u == 1, 1.0, log_u / (u - 1) * u)
     leading = torch.where(z > 0, leading, 0.0)  # the limit of u ln u
     raised = leading + _smooth_part(k, u, v) / s
@@ -109,7 +118,7 @@ def _log_sample_grad(a: Tensor, z: Tensor, log_z: Tensor) -> Tensor:
 
 
 def _smooth_part(k: GammaFit, u: Tensor, v: Tensor) -> Tensor:
-    """R. Its polynomials in v are independent of each other, which keeps the processor busy."""
+    """R. Its polynomials in v are independent of each other, so the processor evaluates them in parallel."""
     x = 1 / (1 + u.sqrt()) - 0.5
     total = x * horner(k.r[-1], v)
     for row in reversed(k.r[1:-1]):

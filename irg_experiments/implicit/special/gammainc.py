@@ -1,4 +1,4 @@
-"""The regularised incomplete gamma functions and the logarithm of the Gamma density.
+"""The regularized incomplete gamma functions.
 
 P(a, x) = γ(a, x)/Γ(a) and Q(a, x) = 1 − P(a, x) are a power times a Mills ratio that is close to a function of one
 variable, the distance of x from a in standard deviations (Temme 1979; DLMF 8.11(iii), 8.12). For a shape s, on the
@@ -8,11 +8,11 @@ right (+) and left (−),
 
     t = ±(x − s) / √(s + C),    p = 1 / (1 + t/b),    q = p − 1/2,    e = ±1 / √(s + C).
 
-Temme's expansion F √(s) / (xˢ e⁻ˣ / Γ(s)) = √(π/2) eᵗ²ᐟ² erfc(t/√2) + O(1/√s) runs in powers of ±1/√s, with the same
-functions of t on both sides. So one polynomial G in q and e covers both, with e of either sign. All three variables
-are bounded.
+Temme's expansion F √(s) / (xˢ e⁻ˣ / Γ(s)) = √(π/2) eᵗ²ᐟ² erfc(t/√2) + O(1/√s) is a series in powers of ±1/√s, with the
+same functions of t on both sides. One polynomial G in q and e therefore covers both, with e of either sign. All three
+variables are bounded.
 
-Two regions; every element passes through the same formulas:
+There are two regions, computed by the same formulas:
 
     right, x > max(a, edge):  Q(a, x) = F with s = a, and P = 1 − Q.
     left, all other x:  F with s = a + steps, then ``steps`` times the recurrence, in which all terms are positive,
@@ -30,8 +30,8 @@ where the bracket is a polynomial in r² (Temme 1994; Gil, Segura & Temme 2012).
 
 G is a least-squares fit, nearly minimax in the absolute error of F where F is not small, to a continued fraction and
 a series in extended precision, over a > 0 and F down to 1e-250. The number of operations is the same for every
-element. The smaller of P and Q is accurate relatively too, but for Q < 4e-5 at x ≤ edge, which only shapes below 1e-3
-reach.
+element. The smaller of P and Q also has a small relative error, except for Q < 4e-5 at x ≤ edge, which occurs only for
+shapes below 1e-3.
 """
 
 import math
@@ -46,7 +46,7 @@ from irg_experiments.implicit.special.gamma import gamma_sample_grad
 
 
 def gammainc(a: Tensor, x: Tensor) -> Tensor:
-    """P(a, x) = γ(a, x)/Γ(a), the distribution function of Gamma(a, 1) at x, differentiable in a and x.
+    """The distribution function P(a, x) = γ(a, x)/Γ(a) of Gamma(a, 1) at x, differentiable in a and x.
 
     Args:
         a: shape parameter, a > 0.
@@ -55,13 +55,18 @@ def gammainc(a: Tensor, x: Tensor) -> Tensor:
     Returns:
         Values in [0, 1]; NaN outside the domain. Absolute error at most 1e-14 in float64 and 4e-7 in float32, over shapes 1e-3
         to 1e6. The derivatives are p(a, x) in x and −p(a, x) D(a, x) in a, with the density p and the sample derivative D of
-        ``gamma_sample_grad``. Second derivatives that would differentiate D raise NotImplementedError.
+        ``gamma_sample_grad``.
+
+    Raises:
+        NotImplementedError: a second derivative needs the derivative of D.
+
+    Source: Temme (1979), DLMF 8.12; the method of computation is described in the module's docstring.
     """
     return elementwise(_gammainc, (_gammainc_grad_a, _density), a, x)
 
 
 def gammaincc(a: Tensor, x: Tensor) -> Tensor:
-    """Q(a, x) = 1 − P(a, x), accurate where it is small; see ``gammainc``."""
+    """The complement Q(a, x) = 1 − P(a, x), accurate where it is small; otherwise as ``gammainc``."""
     return elementwise(_gammaincc, (_gammaincc_grad_a, _minus_density), a, x)
 
 
@@ -110,7 +115,7 @@ def _smaller(a: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     shift = torch.where(right, 0.0, float(k.steps))
     width = (a + shift + k.c).rsqrt()
     e = torch.where(right, width, -width)
-    # the difference of close numbers is exact before the shift
+    # subtract a before the shift: the difference of close numbers is exact
     t = ((finite - a) - shift) * e
     p = k.scale / (k.scale + t)
     ratio = _mills_ratio(k, p - 0.5, e - k.centre) * p * width
@@ -124,7 +129,7 @@ def _smaller(a: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
 def _log_power(k: GammaincFit, a: Tensor, x: Tensor, offset: int) -> tuple[Tensor, Tensor]:
     """A and B in x^(a − offset) e⁻ˣ / Γ(a + 1 − offset) = exp(A) / √B, for offset 0 or 1."""
     large = (a >= k.large) & (x > 0)
-    # the arguments of the formula not taken stay where it has finite derivatives
+    # the formula that is not selected gets arguments at which its derivatives are finite
     few, many = torch.where(large, 1.0, a), torch.where(large, a, k.large)
     direct = torch.special.xlogy(few - offset, torch.where(large, 1.0, x)) - x - torch.lgamma(few + (1 - offset))
     z = torch.where(large, x, k.large)
@@ -151,7 +156,7 @@ def _log_ratio_power(k: GammaincFit, a: Tensor, x: Tensor, offset: int) -> Tenso
 
 
 def _mills_ratio(k: GammaincFit, q: Tensor, e: Tensor) -> Tensor:
-    """G. Its polynomials in e are independent of each other, which keeps the processor busy."""
+    """G. Its polynomials in e are independent of each other, so the processor evaluates them in parallel."""
     total = q * horner(k.g[-1], e)
     for row in reversed(k.g[1:-1]):
         total = (total + horner(row, e)) * q
@@ -167,5 +172,5 @@ def _lower_the_shape(k: GammaincFit, a: Tensor, x: Tensor, ratio: Tensor) -> Ten
 
 
 def _huge(x: Tensor) -> float:
-    """A number far beyond every quantile, whose products stay finite."""
+    """A number beyond every quantile, whose products are finite."""
     return 1e18 if x.dtype == torch.float32 else 1e150

@@ -1,7 +1,7 @@
-"""The standard normal distribution function and its logarithm, with their relative accuracy in both tails.
+"""The standard normal distribution function, its logarithm and the inverse of that, accurate in both tails.
 
 Φ(x) = erfc(−x/√2)/2; torch's ``ndtr`` is (1 + erf(x/√2))/2, which has no digits left at x = −8. In the lower tail
-ln Φ(x) = ln(erfcx(−x/√2)/2) − x²/2, which never underflows.
+ln Φ(x) = ln(erfcx(−x/√2)/2) − x²/2, which does not underflow.
 """
 
 import math
@@ -12,22 +12,22 @@ from torch import Tensor
 from irg_experiments.implicit.special._elementwise import elementwise
 
 _ROOT_HALF = math.sqrt(0.5)
-# where the tail formulas of ln Φ and its inverse take over
+# below these values of x and of ln Φ(x) the formulas for the tail are used
 _TAIL, _LOG_TAIL = -1.0, -5.0
 
 
 def ndtr(x: Tensor) -> Tensor:
-    """Φ(x), the probability that a standard normal variable is at most x; differentiable."""
+    """The standard normal distribution function Φ(x) = erfc(−x/√2)/2; differentiable, accurate in both tails."""
     return 0.5 * torch.special.erfc(-_ROOT_HALF * x)
 
 
 def log_ndtr(x: Tensor) -> Tensor:
-    """ln Φ(x); differentiable, with the slope φ(x)/Φ(x) to the relative accuracy of the dtype in both tails."""
+    """ln Φ(x) for real x; its derivative φ(x)/Φ(x) has the relative accuracy of the dtype in both tails."""
     return elementwise(_log_ndtr, (_log_ndtr_slope,), x)
 
 
 def ndtri_exp(y: Tensor) -> Tensor:
-    """The x of ln Φ(x) = y ≤ 0; differentiable, with the slope Φ(x)/φ(x)."""
+    """The solution x of ln Φ(x) = y for y ≤ 0; its derivative is Φ(x)/φ(x). NaN for y > 0."""
     return elementwise(_ndtri_exp, (_ndtri_exp_slope,), y)
 
 
@@ -47,7 +47,7 @@ def _log_ndtr_slope(x: Tensor) -> Tensor:
 
 
 def _ndtri_exp(y: Tensor) -> Tensor:
-    """By ``torch.special.ndtri``, and far out by three Newton steps from the leading terms of ln Φ."""
+    """``torch.special.ndtri``, and in the far tail three Newton steps from the leading terms of ln Φ."""
     centre = torch.where(y > -math.log(2), -torch.special.ndtri(-torch.expm1(y)), torch.special.ndtri(y.exp()))
     far = y.isfinite() & (y < _LOG_TAIL)
     y = torch.where(far, y, _LOG_TAIL)

@@ -1,4 +1,4 @@
-"""The derivative of a Student-t sample with respect to its degrees of freedom, at fixed cumulative probability.
+"""The distribution function of Student's t, and the derivative of a sample by its degrees of freedom at a fixed value of it.
 
 For T ~ t(n) with distribution function F(n, t) and density p(n, t),
 
@@ -6,32 +6,32 @@ For T ~ t(n) with distribution function F(n, t) and density p(n, t),
 
 the quantity of Figurnov, Mohamed & Mnih (2018), with the CDF as standardization. With t = √n sinh y the
 density of y is proportional to cosh⁻ⁿ y, and d = n (dt/dn)/t is a function of n and of q = t²/n = sinh² y alone, in
-which every exponential cancels. Laplace's method gives its leading term, right in the tails as well, in ln(1 + q), the
-variable of the expansion of Hill (1970),
+which every exponential cancels. Laplace's method gives its leading term g, which is also correct in the tails. With
+ln(1 + q), the variable of the expansion of Hill (1970),
 
     g(q) = (1 − (1 + 1/q) ln(1 + q)) / 2,    d(n, q) = g(q) + R(x, v) / n,
     x = 1 / (1 + (1 + q)^⅓) − 1/4,    v = 1 / (n + B),
 
-where R is a polynomial in x and v. Both terms are negative, so that none of them cancels. As n grows, dt/dn → −(t +
-t³)/(4n²), the derivative of the Cornish–Fisher expansion (Abramowitz & Stegun 26.7.5).
+where R is a polynomial in x and v. Both terms are negative, so they do not cancel. As n grows, dt/dn → −(t + t³)/(4n²),
+the derivative of the Cornish–Fisher expansion (Abramowitz & Stegun 26.7.5).
 
-For n < 2 · steps the formula is used with N = n + 2 · steps in the place of n, and then ``steps`` times the recurrence
-at fixed q
+For n < 2 · steps the formula is evaluated at N = n + 2 · steps instead of n, followed by ``steps`` steps of the
+recurrence at fixed q
 
     d(n) = w g(q) − λ(n + 2) − w / (2 (n + 2)) + (n + 1)/(n + 2) · d(n + 2) / (1 + q),    w = q / (1 + q),
     λ(n + 2) = κ(n + 1) − 1 / (2 (n + 2)),    κ(n) = (ψ((n + 1)/2) − ψ(n/2)) / 2,
     λ(n) = λ(n + 2) + 3 / ((n − 1) n (n + 2)),
 
-which is the derivative of DLMF 8.17.20 for 2 (1 − F) = I_{1−w}(n/2, 1/2). Again all terms are negative. It holds the
-logarithm by which d grows in the tails of small n. λ(N), the largest one, is a polynomial in v. Every element passes
-through both formulas.
+which is the derivative of DLMF 8.17.20 for 2 (1 − F) = I_{1−w}(n/2, 1/2). Again all terms are negative. It contains the
+logarithm by which d grows in the tails of small n. λ(N) is a polynomial in v. Both formulas are evaluated for every
+element and one is selected.
 
 The polynomials are least-squares fits, nearly minimax in the relative error of dt/dn, in high precision, over all n > 0
-and |t| up to the quantile of tail probability 1e-13. The number of operations is the same for every element; among them
-are one logarithm, one exponential and no other transcendental function.
+and |t| up to the quantile of tail probability 1e-13. The number of operations is the same for every element. The only
+transcendental functions are one logarithm and one exponential.
 
 Relative error of dt/dn for n between 0.3 and 1e4 and |t| up to the quantile of tail probability 1e-12: at most 5e-7 in
-float32 and 4e-15 in float64, and not larger at n between 1e-2 and 1e10. Absolute error of F: 3e-8 and 2e-15.
+float32 and 4e-15 in float64; it is not larger for n between 1e-2 and 1e10. Absolute error of F: 3e-8 and 2e-15.
 """
 
 import math
@@ -45,20 +45,28 @@ from irg_experiments.implicit.special._elementwise import elementwise, not_imple
 from irg_experiments.implicit.special._student_t_coefficients import STUDENT_T_FITS, StudentTFit
 from irg_experiments.implicit.special.beta import betainc_of_both
 
-# above it 1 + 1/q is 1 in every precision, and q itself may overflow: ln q then comes from t/√n
+# for larger q, 1 + 1/q is 1 in every dtype and q may overflow: ln q is computed from t/√n
 _HUGE = 1e18
 
 
 def student_t_sample_grad(df: Tensor, t: Tensor) -> Tensor:
-    """dt/d(df) of a sample t of the Student-t distribution at fixed F(df, t), as in the module's docstring.
+    """The derivative dt/d(df) of a sample t of the Student-t distribution at a fixed distribution function F(df, t).
+
+    dt/d(df) = −(∂F/∂df) / p(t), with the density p.
 
     Args:
         df: degrees of freedom, df > 0.
-        t: the sample; broadcast with ``df``.
+        t: the sample, any real number; broadcast with ``df``.
 
     Returns:
-        The derivative, of the sign opposite to t; 0 at df = ∞, infinite for infinite t; NaN for df ≤ 0 and NaN. It cannot be
-        differentiated itself: that raises NotImplementedError.
+        The derivative, with the opposite sign of t; 0 at df = ∞, infinite for infinite t; NaN for df ≤ 0 and NaN. Relative
+        error at most 5e-7 in float32 and 4e-15 in float64, for df between 1e-2 and 1e10 and |t| up to the quantile of tail
+        probability 1e-12.
+
+    Raises:
+        NotImplementedError: the result is differentiated.
+
+    Source: Figurnov, Mohamed & Mnih (2018), univariate case; the module's docstring describes the computation.
     """
     return elementwise(_student_t_sample_grad, _VALUES_ONLY, df, t)
 
@@ -66,15 +74,18 @@ def student_t_sample_grad(df: Tensor, t: Tensor) -> Tensor:
 def stdtr(df: Tensor, t: Tensor) -> Tensor:
     """The distribution function of Student's t at t, differentiable in df and t.
 
-    Half of I_w(df/2, 1/2), w = df/(df + t²), or its complement (DLMF 8.17; Abramowitz & Stegun 26.7.1).
+    I_w(df/2, 1/2)/2 for t ≤ 0 and its complement for t > 0, where w = df/(df + t²) (Abramowitz & Stegun 26.7.1).
 
     Args:
         df: degrees of freedom, df > 0; at df = ∞ the distribution is normal.
         t: any real number; broadcast with ``df``.
 
     Returns:
-        Values in [0, 1], accurate in the absolute sense; NaN for df ≤ 0 and NaN. float32 is computed in float64. Second
-        derivatives that would differentiate ``student_t_sample_grad`` raise NotImplementedError.
+        Values in [0, 1]; NaN for df ≤ 0 and NaN. Absolute error at most 3e-8 in float32, which is computed in float64, and
+        2e-15 in float64.
+
+    Raises:
+        NotImplementedError: a second derivative needs the derivative of ``student_t_sample_grad``.
     """
     return elementwise(_stdtr, (_stdtr_grad_df, _student_t_density), df, t)
 
@@ -114,7 +125,7 @@ def _stdtr(df: Tensor, t: Tensor) -> Tensor:
     k, dtype = BETA_RULES[df.dtype], df.dtype
     df, t = df.double(), t.double()
     q = (t * (t / df)).clamp(max=1e300)
-    # w may underflow where w^(df/2) does not, so that its logarithm does not come from w
+    # w may underflow where w^(df/2) does not, so its logarithm is not computed from w
     root = t.abs() / df.sqrt()
     log = torch.where(q < _HUGE, -q.log1p(), -2 * root.log())
     w, other = 1 / (1 + q), q / (1 + q)
@@ -126,7 +137,7 @@ def _stdtr(df: Tensor, t: Tensor) -> Tensor:
 
 
 def _square_and_log(df: Tensor, t: Tensor, ratio: Tensor) -> tuple[Tensor, Tensor]:
-    """q = t²/df, at most _HUGE, and ln(1 + q) without that limit."""
+    """q = t²/df, limited to _HUGE, and ln(1 + q) without the limit."""
     q = (t * ratio).clamp(max=_HUGE)
     huge = q == _HUGE
     log = torch.where(huge, t.abs() / df.sqrt(), 1 + q).log()
@@ -134,7 +145,7 @@ def _square_and_log(df: Tensor, t: Tensor, ratio: Tensor) -> tuple[Tensor, Tenso
 
 
 def _leading_term(k: StudentTFit, q: Tensor, log: Tensor) -> Tensor:
-    """g. For q ≤ 2 its logarithm is the inverse hyperbolic tangent of r = q/(2 + q), which leaves nothing to cancel."""
+    """g. For q ≤ 2 the logarithm is 2 atanh(r) with r = q/(2 + q), so that nothing cancels."""
     r = q / (2 + q)
     square = r * r
     near = r + square * (1 + r) * horner(k.log, square)
@@ -142,7 +153,7 @@ def _leading_term(k: StudentTFit, q: Tensor, log: Tensor) -> Tensor:
 
 
 def _smooth_part(k: StudentTFit, log: Tensor, v: Tensor) -> Tensor:
-    """R. Its polynomials in v are independent of each other, which keeps the processor busy."""
+    """R. Its polynomials in v are independent of each other, so the processor evaluates them in parallel."""
     x = 1 / (1 + (log / 3).exp()) - 0.25
     total = x * horner(k.r[-1], v)
     for row in reversed(k.r[1:-1]):

@@ -1,27 +1,27 @@
-"""The von Mises–Fisher distribution on the unit sphere in R^d: its normaliser, and the derivative of a sample in κ.
+"""The von Mises–Fisher distribution on the unit sphere in R^d: its normalizer, and the derivative of a sample by κ.
 
 z on the sphere has the density C_d(κ) e^{κ w}, w = <loc, z> = cos θ. With ν = d/2 − 1 and the area of the sphere S_d,
 
     −ln C_d(κ) = ln S_d + B(κ),    B(κ) = ln(Γ(ν + 1) (2/κ)^ν I_ν(κ)),    B' = A = I_{ν+1}(κ)/I_ν(κ) = E[w].
 
-r_N = I_{N+1}/I_N is taken from its large-order series at an N ≥ 18 (see ``_von_mises_fisher_coefficients``), and brought down
-to ν by the recurrence and what follows from it, with a = 2ν + 2 and the values at ν + 1 on the right:
+r_N = I_{N+1}/I_N is computed by its large-order series at an N ≥ 18 (see ``_von_mises_fisher_coefficients.py``). Recurrences in
+the order lead from N down to ν, with a = 2ν + 2 and the values at ν + 1 on the right:
 
     r_ν/κ = 1/(a + κ r),   1 − r_ν = (a − κ (1 − r)) r_ν/κ,   r_ν' = (r_ν/κ)² (a − κ² r'),   B_ν = B + ln(1 + κ r/a).
 
-All are stable, and none takes a difference of near numbers from κ = 0 to κ → ∞. So do the formulas in 1 − A and κ − B, on
-which everything rests that would lose digits at large κ.
+All are stable, and none subtracts nearly equal numbers, from κ = 0 to κ → ∞. Where a formula in A and B would cancel at large
+κ, the corresponding one in 1 − A and κ − B is used.
 
 The angle θ has the density ~ q(θ) = e^{κ cos θ} sin^{d−2} θ, an entire function. At a fixed distribution function
 
     dθ/dκ = −∫_θ^π (A − cos t) q(t)/q(θ) dt = −∫_0^θ (cos t − A) q(t)/q(θ) dt,
 
-the first for cos θ < A and the second else: both integrands are then positive throughout. Each is integrated by one
-Gauss–Legendre rule (28 nodes for float64, 16 for float32 arguments) from θ to where the integrand has fallen below e^−40
-(e^−20), or to the end of the range, in the variable tan(|t − θ|/4), in which sines and cosines of t are rational.
+the first for cos θ < A and the second otherwise, so that both integrands are positive. Each is integrated by one
+Gauss–Legendre rule (28 nodes for float64, 16 for float32 arguments) from θ to where the integrand falls below e^−40 (e^−20), or
+to the end of the range, in the variable tan(|t − θ|/4), in which sines and cosines of t are rational.
 
-Everything is computed in float64, also for float32 arguments. Relative errors there, for d from 2 to 100: A 2e-15, 1 − A and
-its derivative 2e-13, ln C 5e-15 (and absolute, where it is below 1); the derivatives of samples 1e-13 for float64 and 4e-7 for
+Everything is computed in float64, also for float32 arguments. Relative errors in float64, for d from 2 to 100: A 2e-15, 1 − A
+and its derivative 2e-13, ln C 5e-15 (absolute where it is below 1). Derivatives of samples: 1e-13 for float64 and 4e-7 for
 float32 arguments, for κ from 1e-3 to 1e5 between the quantiles 1e-9 and 1 − 1e-9.
 """
 
@@ -32,66 +32,80 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from irg_experiments.implicit.compilation import Formula
+from irg_experiments.implicit._kernel_cache import Formula
 from irg_experiments.implicit.special._arithmetic import horner
 from irg_experiments.implicit.special._elementwise import elementwise, not_implemented
 from irg_experiments.implicit.special._von_mises_fisher_coefficients import bessel_series, legendre_rule
 
-# dtype of the arguments: nodes, and how far to integrate: the logarithm of the fall, and a margin on the distance
+# per dtype of the arguments: nodes; −ln of the integrand at the end, relative to the start; margin on the length
 _RULES = {torch.float64: (legendre_rule(28), 40.0, 1.3), torch.float32: (legendre_rule(16), 20.0, 1.4)}
-# π as the dtype has it: more than π in float32, less in float64
+# π rounded to the dtype: larger than π in float32, smaller in float64
 _PI = {torch.float32: 3.1415927410125732, torch.float64: math.pi}
-# below it θ counts as 0
+# lower bound of sin θ, to avoid divisions by zero
 _LEAST_SINE = 1e-140
 
 
 def checked_dimension(dimension: int) -> int:
-    """The dimension as a plain number, which torch.compile may have made a symbol; raises ValueError if it is below 2."""
+    """The dimension as a plain int, as torch.compile may pass a symbol; raises ValueError if it is below 2."""
     if dimension < 2:
         raise ValueError(f"the dimension of the space around the sphere must be at least 2, not {dimension}")
-    return len(range(dimension))  # int() would leave the symbol
+    return len(range(dimension))  # int() would return the symbol
 
 
 def log_sphere_area(dimension: int) -> float:
-    """ln of the area of the unit sphere in R^dimension, 2 π^{d/2} / Γ(d/2)."""
+    """The natural logarithm of the area 2 π^{d/2} / Γ(d/2) of the unit sphere in R^d.
+
+    Args:
+        dimension: d ≥ 1, of the space around the sphere.
+    """
     return math.log(2) + dimension / 2 * math.log(math.pi) - math.lgamma(dimension / 2)
 
 
 def mean_resultant_length(concentration: Tensor, dimension: int) -> Tensor:
-    """A_d(κ) = I_{d/2}(κ)/I_{d/2−1}(κ), the length of the mean vector, twice differentiable in κ.
+    """The length of the mean vector, A_d(κ) = I_{d/2}(κ)/I_{d/2−1}(κ), twice differentiable in κ.
 
     Args:
         concentration: κ ≥ 0, finite.
         dimension: d ≥ 2, of the space around the sphere.
 
     Returns:
-        A value in [0, 1], about κ/d for small κ; NaN for κ < 0 and NaN. The third derivative raises NotImplementedError.
+        A value in [0, 1], about κ/d for small κ; NaN for κ < 0 and NaN. Relative error at most 2e-15 in float64.
 
     Raises:
         ValueError: ``dimension`` is below 2.
+        NotImplementedError: the third derivative is requested.
+
+    Source: DLMF 10.33.1 and 10.41; the module's docstring describes the computation.
     """
     return _of_concentration(_ratio, _ratio_grad, concentration, dimension)
 
 
 def mean_resultant_complement(concentration: Tensor, dimension: int) -> Tensor:
-    """1 − A_d(κ) without cancellation, about (d − 1)/(2κ) for large κ; otherwise as ``mean_resultant_length``."""
+    """1 − A_d(κ) without cancellation, about (d − 1)/(2κ) for large κ; relative error at most 2e-13 in float64.
+
+    Arguments and exceptions are those of ``mean_resultant_length``.
+    """
     return _of_concentration(_complement, _complement_grad, concentration, dimension)
 
 
 def mean_resultant_slope(concentration: Tensor, dimension: int) -> Tensor:
-    """A_d'(κ) = 1 − A² − (d − 1) A/κ, the variance of <loc, z>, without cancellation; differentiable once."""
+    """The variance of <loc, z>, A_d'(κ) = 1 − A² − (d − 1) A/κ, without cancellation; differentiable once in κ.
+
+    Arguments and exceptions are those of ``mean_resultant_length``; relative error at most 2e-13 in float64.
+    """
     return _of_concentration(_slope, _slope_grad, concentration, dimension)
 
 
 def von_mises_fisher_log_normalizer(concentration: Tensor, dimension: int) -> Tensor:
-    """ln C_d(κ), where the log-density is κ <loc, z> + ln C_d(κ); minus the log of the sphere's area at κ = 0.
+    """The log-normalizer ln C_d(κ) of the density C_d(κ) e^{κ <loc, z>}; −``log_sphere_area`` at κ = 0.
 
     Args:
         concentration: κ ≥ 0, finite.
         dimension: d ≥ 2, of the space around the sphere.
 
     Returns:
-        The value in nats; NaN for κ < 0 and NaN. The derivative is −``mean_resultant_length``.
+        The value in nats; NaN for κ < 0 and NaN. The derivative is −``mean_resultant_length``. Relative error at most 5e-15 in
+        float64, and absolute error where the value is below 1.
 
     Raises:
         ValueError: ``dimension`` is below 2.
@@ -100,20 +114,26 @@ def von_mises_fisher_log_normalizer(concentration: Tensor, dimension: int) -> Te
 
 
 def von_mises_fisher_log_peak(concentration: Tensor, dimension: int) -> Tensor:
-    """κ + ln C_d(κ), the log-density at the mode, without cancellation; otherwise as ``von_mises_fisher_log_normalizer``."""
+    """The log-density at the mode, κ + ln C_d(κ), without cancellation.
+
+    Arguments, units and exceptions are those of ``von_mises_fisher_log_normalizer``.
+    """
     return _of_concentration(_log_peak, _log_peak_grad, concentration, dimension)
 
 
 def von_mises_fisher_negentropy(concentration: Tensor, dimension: int) -> Tensor:
-    """κ A_d(κ) − B(κ), the divergence in nats from the uniform distribution, about κ²/(2d) for small κ, to its last digits.
+    """The Kullback–Leibler divergence in nats from the uniform distribution on the sphere, κ A_d(κ) + ln C_d(κ) − ln C_d(0).
 
-    Arguments and errors are those of ``mean_resultant_length``; the derivative is κ A_d'(κ).
+    It is computed without cancellation and is about κ²/(2d) for small κ. Arguments and exceptions are those of
+    ``mean_resultant_length``; the derivative is κ A_d'(κ).
     """
     return _of_concentration(_negentropy, _negentropy_grad, concentration, dimension)
 
 
 def von_mises_fisher_angle_grad(concentration: Tensor, angle: Tensor, dimension: int) -> Tensor:
-    """dθ/dκ of a sample at fixed distribution function, θ = arccos <loc, z>.
+    """The derivative dθ/dκ of the angle θ = arccos <loc, z> of a sample z at a fixed distribution function of θ.
+
+    dθ/dκ = −∫_0^θ (cos t − A_d(κ)) q(t)/q(θ) dt, with the density q(θ) ~ e^{κ cos θ} sin^{d−2} θ.
 
     Args:
         concentration: κ ≥ 0, finite.
@@ -121,30 +141,36 @@ def von_mises_fisher_angle_grad(concentration: Tensor, angle: Tensor, dimension:
         dimension: d ≥ 2, of the space around the sphere.
 
     Returns:
-        The derivative, never positive; 0 at both ends; NaN outside the domain. It cannot be differentiated itself: that raises
-        NotImplementedError.
+        The derivative, zero or negative; 0 at both ends; NaN outside the domain. Relative error at most 4e-7 in float32 and
+        1e-13 in float64, for κ from 1e-3 to 1e5 between the quantiles 1e-9 and 1 − 1e-9.
 
     Raises:
         ValueError: ``dimension`` is below 2.
+        NotImplementedError: the result is differentiated.
+
+    Source: Figurnov, Mohamed & Mnih (2018), univariate case; the module's docstring describes the computation.
     """
     return elementwise(_InDimension(_angle_grad, checked_dimension(dimension)), _VALUES_ONLY, concentration, angle)
 
 
 def von_mises_fisher_sample_grad(concentration: Tensor, w: Tensor, dimension: int) -> Tensor:
-    """dw/dκ of w = <loc, z>, of the density ~ e^{κw} (1 − w²)^{(d−3)/2}, at fixed distribution function.
+    """The derivative dw/dκ of w = <loc, z> of a sample z at a fixed distribution function of w.
+
+    The density of w is proportional to e^{κw} (1 − w²)^{(d−3)/2}; dw/dκ = −sin θ dθ/dκ for w = cos θ.
 
     Args:
         concentration: κ ≥ 0, finite.
-        w: within [−1, 1]; broadcast with ``concentration``. Where κ is large, w itself holds few digits of 1 − w, and
-            ``von_mises_fisher_angle_grad`` is the better choice.
+        w: within [−1, 1]; broadcast with ``concentration``. For large κ, w has few digits of 1 − w, and
+            ``von_mises_fisher_angle_grad`` is more accurate.
         dimension: d ≥ 2, of the space around the sphere.
 
     Returns:
-        The derivative, never negative; 0 at w = ±1; NaN outside the domain. It cannot be differentiated itself: that raises
-        NotImplementedError.
+        The derivative, zero or positive; 0 at w = ±1; NaN outside the domain. The relative error is that of
+        ``von_mises_fisher_angle_grad``.
 
     Raises:
         ValueError: ``dimension`` is below 2.
+        NotImplementedError: the result is differentiated.
     """
     return elementwise(_InDimension(_sample_grad, checked_dimension(dimension)), _VALUES_ONLY, concentration, w)
 
@@ -154,7 +180,7 @@ _VALUES_ONLY = (not_implemented("the derivative of a von Mises–Fisher sample")
 
 @dataclass(frozen=True)
 class _InDimension:
-    """A formula of the dimension and tensors, bound to a dimension. All such are equal, so that their machine code is kept."""
+    """A formula bound to a dimension. Instances with equal fields are equal, so their machine code is shared."""
 
     formula: Formula
     dimension: int
@@ -176,7 +202,7 @@ def _of_concentration(formula: Formula, derivative: Formula, concentration: Tens
 
 
 def _in_double(formula: Formula) -> Formula:
-    """The formula of d and κ, computed in float64, with NaN outside the domain."""
+    """Decorator: compute a formula of d and κ in float64, and return NaN outside the domain."""
 
     @functools.wraps(formula)
     def wrapped(dimension: int, concentration: Tensor) -> Tensor:
@@ -187,7 +213,7 @@ def _in_double(formula: Formula) -> Formula:
 
 
 class _Chain:
-    """The series at the order N, and the recurrence from there to d/2 − 1."""
+    """The series at the order N, and the recurrence from N down to d/2 − 1."""
 
     def __init__(self, dimension: int, concentration: Tensor):
         self.series = bessel_series(dimension)
@@ -211,7 +237,7 @@ class _Chain:
         return complement
 
     def slopes(self) -> list[Tensor]:
-        """r', of every order from N down."""
+        """r' at each order, from N down to d/2 − 1."""
         grown = 1 + self.p
         start = self.p.square() / (self.series.order * grown) * (1 + grown * horner(self.series.slope, self.p))
         slopes = [start]
@@ -220,7 +246,7 @@ class _Chain:
         return slopes
 
     def curvature(self) -> Tensor:
-        """r''; for large κ the last bracket is small, although its terms are not."""
+        """r''. For large κ ``bracket`` is small, although its terms are not."""
         grown = 1 + self.p
         bracket = 1 + grown - grown * horner(self.series.curvature, self.p)
         curvature = -self.zp * self.p * (self.p / (self.series.order * grown)).square() * bracket
@@ -273,7 +299,7 @@ def _log_peak(dimension: int, k: Tensor) -> Tensor:
 
 @_in_double
 def _negentropy(dimension: int, k: Tensor) -> Tensor:
-    """κA − B where that cancels less, and (κ − B) − κ(1 − A)."""
+    """κA − B for small κ and (κ − B) − κ(1 − A) for large κ, where each cancels less."""
     chain = _Chain(dimension, k)
     integral, complement = chain.integrals()
     return torch.where(k < 4, k * chain.ratio - integral, complement - k * chain.complement())
@@ -309,7 +335,7 @@ def _negentropy_grad(dimension: int, k: Tensor) -> Tensor:
 
 def _angle_grad(dimension: int, concentration: Tensor, angle: Tensor) -> Tensor:
     theta = angle.double().clamp(max=math.pi)
-    # π − θ, with the digits of π that a float64 does not hold
+    # π − θ, including the digits of π beyond float64
     rest = (math.pi - theta) + 1.2246467991473532e-16
     grad = _integrated(dimension, concentration, theta, rest, theta.sin(), theta.cos())
     grad = torch.where(rest < 1e-15, 0.0, grad)
@@ -326,7 +352,7 @@ def _sample_grad(dimension: int, concentration: Tensor, w: Tensor) -> Tensor:
 
 
 def _integrated(dimension: int, concentration: Tensor, theta: Tensor, rest: Tensor, sin: Tensor, cos: Tensor) -> Tensor:
-    """dθ/dκ, given θ, π − θ, sin θ and cos θ in float64; the dtype of ``concentration`` says how exact it is to be."""
+    """dθ/dκ, from θ, π − θ, sin θ and cos θ in float64; the dtype of ``concentration`` determines the accuracy."""
     nodes, fall, margin = _RULES[concentration.dtype]
     k = concentration.double()
     sin = sin.clamp(min=_LEAST_SINE)
@@ -334,14 +360,14 @@ def _integrated(dimension: int, concentration: Tensor, theta: Tensor, rest: Tens
     excess = 2 * (0.5 * theta).sin().square() - _complement(dimension, k)  # A − cos θ
     sign = torch.where(excess > 0, 1.0, -1.0).to(k)  # of t − θ
 
-    # ln q falls about as slope x + curvature x²/2 with the distance x
+    # ln q falls approximately by slope x + curvature x²/2 over the distance x
     slope = (sign * (k * sin - (dimension - 2) * cotangent)).clamp(min=0.0)
     curvature = (k * cos + (dimension - 2) / sin.square()).clamp(min=0.0)
     reach = margin * 2 * fall / (slope + (slope.square() + 2 * fall * curvature).sqrt())
     end = (0.25 * torch.minimum(reach, torch.where(excess > 0, rest, theta))).tan()
 
     def integrand(tangent: Tensor, *arguments: Tensor) -> Tensor:
-        """At tan(|t − θ|/4)."""
+        """The integrand as a function of tan(|t − θ|/4)."""
         k, sin, cos, cotangent, excess, sign = arguments
         inverse = 1 / (1 + tangent.square())
         half_sin, half_cos = 2 * tangent * inverse, 2 * inverse - 1  # of |t − θ|/2

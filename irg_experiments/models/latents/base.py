@@ -1,38 +1,46 @@
-"""What every latent space of the VAE shares: a prior, a family of posteriors, and how a code reaches the decoder."""
+"""The base class of the VAE's latent spaces: a prior, a family of posteriors, and the decoder's input for a sample."""
 
+import abc
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 import torch.distributions as td
+from pydantic import Field, Strict
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from irg_experiments.implicit.distributions.truncated import Truncated
+from irg_experiments.config.types import Must
+from irg_experiments.models.common import LIMITS
+from irg_experiments.models.latents.geometry import Geometry, in_prior_units
 
-# a distribution of the latent space's own making, whose attributes are those of its family
+# a distribution that the latent space itself has made, with the attributes of its family
 Posterior = Any
 
-# within which the positive parameters of a posterior are kept
-LIMITS = (1e-3, 1e3)
+# a positive parameter of a prior; within this range float32 represents the moments of every prior here
+PriorParameter = Annotated[float, Strict(), Field(ge=1e-6, le=1e6, allow_inf_nan=False), Must("a number from 1.0e-6 to 1.0e6")]
 
 
-class Latent(nn.Module):
-    """One latent space. ``posterior`` makes q(z | x) of what the encoder says about each image; the prior is fixed.
+class Latent(nn.Module, abc.ABC):
+    """A latent space: posteriors q(z | x) made from the encoder's outputs, and a fixed prior p(z).
+
+    A subclass implements ``posterior`` and ``prior``, ``kl`` if it has a closed form, and overrides what differs from a product
+    of independent coordinates. The arguments of its constructor are the options of ``configs/latent/<name>.yaml``, including
+    ``dim``; their annotations are the checks of these options.
 
     Args:
-        dim: D ≥ 1, the degrees of freedom of a code.
-        parameters: how many outputs of the encoder a posterior takes.
-        code_size: how many numbers the decoder gets for a code.
+        dim: D ≥ 1, the degrees of freedom of a sample.
+        parameters: number of outputs of the encoder that make a posterior.
+        code_size: number of inputs of the decoder for a sample.
 
     Attributes:
-        limits: within which the positive parameters of a posterior are kept, by clipping.
-        family: the distribution whose samples an estimator must be able to differentiate.
-        geometry: how two-dimensional codes are drawn: plane, square, quadrant, torus, sphere, simplex, or "" for not at all.
+        family: distribution whose samples the estimator must support, inside any ``td.Independent``.
+        geometry: gives the code, the quantile map and the pictures for D = 2; None for a space without pictures.
+        limits: smallest and largest value of the positive parameters of a posterior, set by the VAE; others are clipped.
     """
 
     family: ClassVar[type[td.Distribution]]
-    geometry: ClassVar[str] = ""
+    geometry: ClassVar[Geometry | None] = None
     limits: tuple[float, float] = LIMITS
 
     def __init__(self, dim: int, parameters: int, code_size: int) -> None:
@@ -40,57 +48,61 @@ class Latent(nn.Module):
         self.dim, self.num_parameters, self.code_size = dim, parameters, code_size
 
     def constant(self, name: str, value: Tensor) -> None:
-        """A tensor of the prior, which moves with the module and is no part of its state."""
+        """Sets a tensor of the prior, which moves with the module and is not part of its state."""
         self.register_buffer(name, value, persistent=False)
 
     def positive(self, outputs: Tensor) -> Tensor:
-        """Positive parameters of outputs of the encoder: softplus, within ``limits``."""
+        """Positive parameters from outputs of the encoder: softplus, clipped to ``limits``."""
         return softplus(outputs).clamp(*self.limits)
 
+    @abc.abstractmethod
     def posterior(self, outputs: Tensor) -> td.Distribution:
         """q(z | x), of batch shape (B,), from the encoder's outputs (B, ``num_parameters``)."""
-        raise NotImplementedError
 
     @property
+    @abc.abstractmethod
     def prior(self) -> td.Distribution:
         """p(z), of batch shape ()."""
-        raise NotImplementedError
-
-    def kl(self, q: Posterior) -> Tensor | None:
-        """KL(q ‖ prior) of each posterior in nats, shape (B,); None where it has no closed form."""
-        return None
-
-    def code(self, z: Tensor) -> Tensor:
-        """What the decoder gets for a sample: shape (..., ``code_size``).
-
-        Unless the latent space has another code, that is the sample with the prior's mean taken off and in units of its
-        standard deviation: a decoder learns faster whose first layer gets numbers of order one.
-        """
-        prior = self.prior_factor
-        code: Tensor = (z - prior.mean) / prior.variance.sqrt()
-        return code
-
-    def mean(self, q: Posterior) -> Tensor:
-        """The point of the latent space that stands for a posterior, of the shape of a sample."""
-        return q.mean
-
-    def units(self, q: Posterior) -> Tensor:
-        """E_q[code(z)], (B, units, width): a unit is a coordinate, with all the numbers by which the decoder knows it."""
-        return self.code(q.mean).unsqueeze(-1)
-
-    def prior_variance(self) -> Tensor:
-        """The variance of the code of each unit under the prior, summed over its numbers: shape (units,) or ()."""
-        return torch.ones(())
-
-    def quantile(self, u: Tensor) -> Tensor:
-        """The map of the unit square, (..., 2), to the latent space of D = 2 that carries the uniform law to the prior."""
-        return Truncated(self.prior_factor, validate_args=False).icdf(u)
 
     @property
     def prior_factor(self) -> Posterior:
-        """The law of each coordinate under a factorised prior."""
+        """The distribution of one coordinate if the prior is a product over coordinates, else the prior."""
         prior = self.prior
         return prior.base_dist if isinstance(prior, td.Independent) else prior
+
+    def kl(self, q: Posterior) -> Tensor | None:
+        """KL(q ‖ prior) of each posterior in nats, shape (B,); None without a closed form."""
+        return None
+
+    def code(self, z: Tensor) -> Tensor:
+        """The decoder's input for samples z: shape (..., ``code_size``).
+
+        By default that of the geometry; without a geometry, z in units of the prior's standard deviation about its mean.
+        """
+        prior = self.prior_factor
+        return in_prior_units(z, prior) if self.geometry is None else self.geometry.code(z, prior)
+
+    def mean(self, q: Posterior) -> Tensor:
+        """The point of the latent space that represents a posterior, of the shape of a sample."""
+        return q.mean
+
+    def units(self, q: Posterior) -> Tensor:
+        """E_q[code(z)] grouped into units, (B, units, width): a unit is a coordinate, with the inputs that describe it."""
+        return self.code(q.mean).unsqueeze(-1)
+
+    def prior_variance(self) -> Tensor:
+        """The variance of the code of each unit under the prior, summed over its inputs: shape (units,) or ()."""
+        return torch.ones(())
+
+    def quantile(self, u: Tensor) -> Tensor:
+        """For D = 2: maps points of the unit square, (..., 2), to the latent space; uniform points become samples of the prior.
+
+        Raises:
+            NotImplementedError: the latent space has no geometry.
+        """
+        if self.geometry is None:
+            raise NotImplementedError(f"{type(self).__name__} has no geometry")
+        return self.geometry.quantile(u, self.prior_factor)
 
 
 def factorised(distribution: td.Distribution) -> td.Distribution:
@@ -99,5 +111,5 @@ def factorised(distribution: td.Distribution) -> td.Distribution:
 
 
 def pieces(outputs: Tensor, sizes: int | Sequence[int]) -> tuple[Tensor, ...]:
-    """The outputs cut along their last dimension: into so many equal pieces, or into pieces of these sizes."""
+    """The outputs split along their last dimension: into this many equal pieces, or into pieces of these sizes."""
     return outputs.chunk(sizes, -1) if isinstance(sizes, int) else outputs.split(list(sizes), -1)

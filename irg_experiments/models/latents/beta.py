@@ -1,4 +1,4 @@
-"""Beta codes, and the Kumaraswamy distribution in their place."""
+"""Beta codes, and Kumaraswamy codes, their explicitly reparameterized surrogate."""
 
 from typing import ClassVar
 
@@ -6,9 +6,11 @@ import torch
 import torch.distributions as td
 from torch import Tensor
 
+from irg_experiments.config.types import Count
 from irg_experiments.implicit.distributions.beta import Beta, kl_beta_beta
 from irg_experiments.implicit.distributions.kumaraswamy import Kumaraswamy
-from irg_experiments.models.latents.base import Latent, Posterior, factorised, pieces
+from irg_experiments.models.latents.base import Latent, Posterior, PriorParameter, factorised, pieces
+from irg_experiments.models.latents.geometry import Square
 
 
 class BetaLatent(Latent):
@@ -16,14 +18,14 @@ class BetaLatent(Latent):
 
     Args:
         dim: D.
-        concentration: both parameters of the prior; 1 is the uniform distribution.
+        concentration: both parameters of the prior, from 1e-6 to 1e6; 1 is the uniform distribution.
     """
 
     family: ClassVar[type[td.Distribution]] = Beta
-    geometry = "square"
+    geometry = Square()
     concentration: Tensor
 
-    def __init__(self, dim: int, concentration: float) -> None:
+    def __init__(self, dim: Count, concentration: PriorParameter) -> None:
         super().__init__(dim, 2 * dim, dim)
         self.constant("concentration", torch.full((dim,), float(concentration)))
 
@@ -43,16 +45,19 @@ class BetaLatent(Latent):
 
 
 class KumaraswamyLatent(BetaLatent):
-    """q = Kumaraswamy(a, b) in each coordinate, the Beta's surrogate with an inverse in closed form; uniform prior.
+    """q = Kumaraswamy(a, b) in each coordinate, a surrogate of the Beta whose inverse has a closed form; uniform prior.
 
-    KL(q ‖ prior) = −H(q) = (1 − 1/a)(−γ − ψ(b + 1)) − (1 − 1/b) + ln(ab), the prior's log-density being zero.
+    KL(q ‖ prior) = −H(q) = (1 − 1/a)(−γ − ψ(b + 1)) − (1 − 1/b) + ln(ab), since the prior's log-density is zero.
+
+    Args:
+        dim: D.
 
     Source: Nalisnick & Smyth (2017).
     """
 
     family = Kumaraswamy
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, dim: Count) -> None:
         super().__init__(dim, 1.0)
 
     def posterior(self, outputs: Tensor) -> td.Distribution:

@@ -1,43 +1,31 @@
 """Relaxed categorical codes."""
 
+from typing import Annotated
+
 import torch
 import torch.distributions as td
-from torch import Size, Tensor
-from torch.distributions.relaxed_categorical import ExpRelaxedCategorical
-from torch.types import _size
+from pydantic import Field, Strict
+from torch import Tensor
 
-from irg_experiments.implicit.distributions.base import Reparameterizable
-from irg_experiments.implicit.sampling import standard_uniform
-from irg_experiments.models.latents.base import Latent, Posterior, factorised
+from irg_experiments.config.types import Count, Must
+from irg_experiments.implicit.distributions.exp_concrete import ExpConcrete
+from irg_experiments.models.latents.base import Latent, Posterior, PriorParameter, factorised
 
-
-class ExpConcrete(Reparameterizable, ExpRelaxedCategorical):
-    """The logarithm of a Concrete, or Gumbel-Softmax, variable: y = log_softmax((logits + Gumbel noise)/temperature).
-
-    The gradient is the explicit one, with which the implicit one agrees. Arguments are torch's.
-
-    Source: Maddison, Mnih & Teh (2017); Jang, Gu & Poole (2017).
-    """
-
-    def rsample(self, sample_shape: _size = Size(), generator: torch.Generator | None = None) -> Tensor:
-        """Draws samples that carry their gradient; see the class."""
-        uniform = standard_uniform(self._extended_shape(sample_shape), self.logits, generator)
-        tiny = torch.finfo(uniform.dtype).tiny
-        exponential = -torch.log1p(-uniform).clamp(max=-tiny)
-        return torch.log_softmax((self.logits - exponential.log()) / self.temperature, -1)
+# of each variable; the upper bound is far above what fits into memory
+Classes = Annotated[int, Strict(), Field(ge=2, le=10**9), Must("a whole number of at least 2")]
 
 
 class ConcreteLatent(Latent):
-    """D relaxed one-hot variables of K classes each; the decoder gets their D·K components.
+    """D relaxed one-hot variables of K classes each; the decoder's inputs are their D·K components.
 
-    The prior is relaxed as well, with equal probabilities, and the divergence of the two densities is sampled: that of the
-    categorical distributions would bound nothing.
+    The prior is relaxed as well, with equal probabilities. The divergence between the two relaxed densities is estimated from
+    samples; with the divergence between the categorical distributions the objective would not be a bound.
 
     Args:
         dim: D.
-        classes: K.
-        temperature: of the posterior.
-        prior_temperature: of the prior.
+        classes: K ≥ 2.
+        temperature: of the posterior, from 1e-6 to 1e6.
+        prior_temperature: of the prior, from 1e-6 to 1e6.
 
     Source: Maddison, Mnih & Teh (2017), who chose 2/3 and 1/2.
     """
@@ -47,7 +35,7 @@ class ConcreteLatent(Latent):
     prior_temperature: Tensor
     zero: Tensor
 
-    def __init__(self, dim: int, classes: int, temperature: float, prior_temperature: float) -> None:
+    def __init__(self, dim: Count, classes: Classes, temperature: PriorParameter, prior_temperature: PriorParameter) -> None:
         super().__init__(dim, dim * classes, dim * classes)
         self.classes = classes
         self.constant("temperature", torch.tensor(float(temperature)))
@@ -65,7 +53,7 @@ class ConcreteLatent(Latent):
         return factorised(ExpConcrete(self.prior_temperature, logits=self.zero, validate_args=False))
 
     def code(self, z: Tensor) -> Tensor:
-        """See ``Latent``."""
+        """See ``Latent``; the relaxed one-hot vectors."""
         return z.exp().flatten(-2)
 
     def mean(self, q: Posterior) -> Tensor:
@@ -73,9 +61,9 @@ class ConcreteLatent(Latent):
         return torch.log_softmax(q.base_dist.logits, -1)
 
     def units(self, q: Posterior) -> Tensor:
-        """The class probabilities, which stand for the means of the relaxed variables."""
+        """The class probabilities, in place of the means of the relaxed variables, which have no closed form."""
         return torch.softmax(q.base_dist.logits, -1)
 
     def prior_variance(self) -> Tensor:
-        """That of a one-hot variable, 1 − 1/K, which no relaxed one exceeds."""
+        """That of a one-hot variable, 1 − 1/K, an upper bound for a relaxed one."""
         return self.zero.new_tensor(1 - 1 / self.classes)

@@ -4,10 +4,10 @@ import torch
 import torch.distributions as td
 from torch import Tensor
 
-from irg_experiments.implicit.distributions.beta import Beta
+from irg_experiments.config.types import Count
 from irg_experiments.implicit.distributions.dirichlet import Dirichlet, kl_dirichlet_dirichlet
-from irg_experiments.implicit.distributions.truncated import Truncated
-from irg_experiments.models.latents.base import Latent, Posterior
+from irg_experiments.models.latents.base import Latent, Posterior, PriorParameter
+from irg_experiments.models.latents.geometry import Simplex
 
 
 class DirichletLatent(Latent):
@@ -15,14 +15,14 @@ class DirichletLatent(Latent):
 
     Args:
         dim: D.
-        concentration: of each part under the prior; 1 is the uniform distribution on the simplex.
+        concentration: of each part under the prior, from 1e-6 to 1e6; 1 is the uniform distribution on the simplex.
     """
 
     family = Dirichlet
-    geometry = "simplex"
+    geometry = Simplex()
     concentration: Tensor
 
-    def __init__(self, dim: int, concentration: float) -> None:
+    def __init__(self, dim: Count, concentration: PriorParameter) -> None:
         super().__init__(dim, dim + 1, dim + 1)
         self.constant("concentration", torch.full((dim + 1,), float(concentration)))
 
@@ -40,18 +40,9 @@ class DirichletLatent(Latent):
         return kl_dirichlet_dirichlet(q, self.prior)
 
     def units(self, q: Posterior) -> Tensor:
-        """The simplex is one unit: its parts depend on each other."""
+        """All parts form one unit, because they depend on each other."""
         return self.code(q.mean).unsqueeze(-2)
 
     def prior_variance(self) -> Tensor:
-        """Of all parts together."""
+        """See ``Latent``; the sum over all parts."""
         return torch.tensor(float(self.code_size))
-
-    def quantile(self, u: Tensor) -> Tensor:
-        """By breaking the stick: the first part is Beta(α, 2α), the second's share of what remains Beta(α, α)."""
-        alpha = self.concentration[0]
-        first, share = (
-            Truncated(Beta(alpha, rest * alpha, validate_args=False), validate_args=False).icdf(u[..., index])
-            for index, rest in ((0, 2), (1, 1))
-        )
-        return torch.stack([first, (1 - first) * share, (1 - first) * (1 - share)], -1)

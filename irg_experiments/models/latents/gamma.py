@@ -4,8 +4,10 @@ import torch
 import torch.distributions as td
 from torch import Tensor
 
+from irg_experiments.config.types import Count
 from irg_experiments.implicit.distributions.gamma import Gamma, kl_gamma_gamma
-from irg_experiments.models.latents.base import Latent, Posterior, factorised, pieces
+from irg_experiments.models.latents.base import Latent, Posterior, PriorParameter, factorised, pieces
+from irg_experiments.models.latents.geometry import Quadrant
 
 
 class GammaLatent(Latent):
@@ -13,15 +15,15 @@ class GammaLatent(Latent):
 
     Args:
         dim: D.
-        concentration, rate: of the prior, the same in each coordinate.
+        concentration, rate: of the prior, the same in each coordinate, from 1e-6 to 1e6.
     """
 
     family = Gamma
-    geometry = "quadrant"
+    geometry = Quadrant()
     concentration: Tensor
     rate: Tensor
 
-    def __init__(self, dim: int, concentration: float, rate: float) -> None:
+    def __init__(self, dim: Count, concentration: PriorParameter, rate: PriorParameter) -> None:
         super().__init__(dim, 2 * dim, dim)
         self.constant("concentration", torch.full((dim,), float(concentration)))
         self.constant("rate", torch.full((dim,), float(rate)))

@@ -1,18 +1,21 @@
-"""Codes whose posterior may have several modes."""
+"""Codes with a multimodal posterior."""
 
 import torch
 import torch.distributions as td
 from torch import Tensor
 
+from irg_experiments.config.types import Count
 from irg_experiments.implicit.distributions.mixture_same_family import MixtureSameFamily
 from irg_experiments.implicit.distributions.normal import Normal
 from irg_experiments.models.latents.base import Latent, factorised, pieces
+from irg_experiments.models.latents.geometry import Plane
 
 
 class MixtureLatent(Latent):
-    """q = Σ_k π_k Π_i Normal(loc_ki, scale_ki), by the distributional transform; prior Normal(0, 1) in each coordinate.
+    """q = Σ_k π_k Π_i Normal(loc_ki, scale_ki); prior Normal(0, 1) in each coordinate.
 
-    The divergence has no closed form, and is sampled.
+    Samples are differentiated through the distributional transform. The divergence has no closed form and is estimated from
+    samples.
 
     Args:
         dim: D.
@@ -20,10 +23,10 @@ class MixtureLatent(Latent):
     """
 
     family = MixtureSameFamily
-    geometry = "plane"
+    geometry = Plane()
     zero: Tensor
 
-    def __init__(self, dim: int, components: int) -> None:
+    def __init__(self, dim: Count, components: Count) -> None:
         super().__init__(dim, components * (1 + 2 * dim), dim)
         self.components = components
         self.constant("zero", torch.zeros(dim))

@@ -4,18 +4,26 @@ import torch
 import torch.distributions as td
 from torch import Tensor
 
+from irg_experiments.config.types import Count
 from irg_experiments.implicit.distributions.normal import Normal, kl_normal_normal
 from irg_experiments.models.latents.base import Latent, Posterior, factorised, pieces
+from irg_experiments.models.latents.geometry import Plane
 
 
 class NormalLatent(Latent):
-    """q = Normal(loc, scale) in each coordinate; prior Normal(0, 1) (Kingma & Welling 2013)."""
+    """q = Normal(loc, scale) in each coordinate; prior Normal(0, 1).
+
+    Args:
+        dim: D.
+
+    Source: Kingma & Welling (2013).
+    """
 
     family = Normal
-    geometry = "plane"
+    geometry = Plane()
     zero: Tensor
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, dim: Count) -> None:
         super().__init__(dim, 2 * dim, dim)
         self.constant("zero", torch.zeros(dim))
 

@@ -4,26 +4,28 @@ import torch
 import torch.distributions as td
 from torch import Tensor
 
+from irg_experiments.config.types import Count
 from irg_experiments.implicit.distributions.student_t import StudentT
-from irg_experiments.models.latents.base import Latent, Posterior, factorised, pieces
+from irg_experiments.models.latents.base import Latent, Posterior, PriorParameter, factorised, pieces
+from irg_experiments.models.latents.geometry import Plane
 
 
 class StudentTLatent(Latent):
-    """q = StudentT(df, loc, scale) in each coordinate. The divergence has no closed form, and is sampled.
+    """q = StudentT(df, loc, scale) in each coordinate. The divergence has no closed form and is estimated from samples.
 
     A posterior has more than two degrees of freedom, 2 + softplus: with one or fewer the expected log-likelihood of a decoder
-    whose logits grow with z is minus infinity, and with two or fewer the gradient has no variance.
+    whose logits grow with z is minus infinity, and with two or fewer the gradient has infinite variance.
 
     Args:
         dim: D.
-        df: degrees of freedom of the prior StudentT(df, 0, 1).
+        df: degrees of freedom of the prior StudentT(df, 0, 1), from 1e-6 to 1e6.
     """
 
     family = StudentT
-    geometry = "plane"
+    geometry = Plane()
     df: Tensor
 
-    def __init__(self, dim: int, df: float) -> None:
+    def __init__(self, dim: Count, df: PriorParameter) -> None:
         super().__init__(dim, 3 * dim, dim)
         self.constant("df", torch.full((dim,), float(df)))
 
@@ -39,7 +41,7 @@ class StudentTLatent(Latent):
         return factorised(StudentT(self.df, zero, zero + 1, validate_args=False))
 
     def code(self, z: Tensor) -> Tensor:
-        """The sample itself, as a prior of two degrees of freedom or fewer has no variance."""
+        """The sample itself, because a prior with two or fewer degrees of freedom has no finite variance."""
         return z
 
     def mean(self, q: Posterior) -> Tensor:

@@ -1,29 +1,36 @@
-"""Codes on the circle, in each coordinate, and so on the torus."""
+"""Codes on the torus: an angle in each coordinate."""
+
+from typing import Annotated
 
 import torch
 import torch.distributions as td
+from pydantic import Field, Strict
 from torch import Tensor
 
-from irg_experiments.implicit.distributions.truncated import Truncated
+from irg_experiments.config.types import Count, Must
 from irg_experiments.implicit.distributions.von_mises import VonMises, kl_von_mises_von_mises
 from irg_experiments.models.latents.base import Latent, Posterior, factorised, pieces
+from irg_experiments.models.latents.geometry import Torus
+
+# of the prior
+Concentration = Annotated[float, Strict(), Field(ge=0, le=1e6, allow_inf_nan=False), Must("a number from 0 to 1.0e6")]
 
 
 class VonMisesLatent(Latent):
-    """q = VonMises(loc, concentration) in each coordinate; the decoder gets [cos z, sin z].
+    """q = VonMises(loc, concentration) in each coordinate; the decoder's input is [cos z, sin z].
 
-    The encoder gives the direction as a point of the plane, loc = atan2(y, x): an angle would have a seam.
+    The encoder outputs the direction as a point of the plane, loc = atan2(y, x), because an angle would jump where it wraps.
 
     Args:
         dim: D.
-        concentration: κ ≥ 0 of the prior VonMises(0, κ); 0 is the uniform distribution on the circle.
+        concentration: κ of the prior VonMises(0, κ), from 0 to 1e6; 0 is the uniform distribution on the circle.
     """
 
     family = VonMises
-    geometry = "torus"
+    geometry = Torus()
     concentration: Tensor
 
-    def __init__(self, dim: int, concentration: float) -> None:
+    def __init__(self, dim: Count, concentration: Concentration) -> None:
         super().__init__(dim, 3 * dim, 2 * dim)
         self.constant("concentration", torch.full((dim,), float(concentration)))
 
@@ -41,10 +48,6 @@ class VonMisesLatent(Latent):
         """See ``Latent``."""
         return kl_von_mises_von_mises(q.base_dist, self.prior_factor).sum(-1)
 
-    def code(self, z: Tensor) -> Tensor:
-        """See ``Latent``."""
-        return torch.cat([z.cos(), z.sin()], -1)
-
     def mean(self, q: Posterior) -> Tensor:
         """The mean direction."""
         return q.base_dist.loc
@@ -55,10 +58,6 @@ class VonMisesLatent(Latent):
         return torch.stack([radius * loc.cos(), radius * loc.sin()], -1)
 
     def prior_variance(self) -> Tensor:
-        """Of cos z and sin z together: 1 − (I1(κ)/I0(κ))²."""
+        """The sum of the variances of cos z and sin z: 1 − (I1(κ)/I0(κ))²."""
         variance: Tensor = self.prior_factor.variance
         return variance * (2 - variance)
-
-    def quantile(self, u: Tensor) -> Tensor:
-        """See ``Latent``."""
-        return Truncated(self.prior_factor, -torch.pi, torch.pi, validate_args=False).icdf(u)

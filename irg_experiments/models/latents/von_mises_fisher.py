@@ -5,28 +5,33 @@ import torch.distributions as td
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from irg_experiments.config.types import Count
 from irg_experiments.implicit.distributions.hyperspherical_uniform import HypersphericalUniform
 from irg_experiments.implicit.distributions.von_mises_fisher import (
     VonMisesFisher,
     kl_von_mises_fisher_hyperspherical_uniform,
 )
 from irg_experiments.models.latents.base import Latent, Posterior, pieces
+from irg_experiments.models.latents.geometry import Sphere
 
 
 class VonMisesFisherLatent(Latent):
-    """q = VonMisesFisher(loc, concentration) on the sphere of D dimensions, in a space of D + 1; uniform prior.
+    """q = VonMisesFisher(loc, concentration) on the sphere of D dimensions, of unit vectors with D + 1 elements; uniform prior.
 
-    Davidson et al. count dimensions the same way, so that a sphere has as many degrees of freedom as its rivals. The
-    concentration is softplus alone, like every positive parameter here, where theirs has one added.
+    Davidson et al. count dimensions in the same way, so that all latent spaces are compared at equal degrees of freedom. The
+    concentration is softplus of the encoder's output, as every positive parameter here; Davidson et al. add one to it.
+
+    Args:
+        dim: D.
 
     Source: Davidson, Falorsi, De Cao, Kipf & Tomczak (2018).
     """
 
     family = VonMisesFisher
-    geometry = "sphere"
+    geometry = Sphere()
     zero: Tensor
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, dim: Count) -> None:
         super().__init__(dim, dim + 2, dim + 1)
         self.constant("zero", torch.zeros(()))
 
@@ -45,24 +50,14 @@ class VonMisesFisherLatent(Latent):
         """See ``Latent``."""
         return kl_von_mises_fisher_hyperspherical_uniform(q, self.prior)
 
-    def code(self, z: Tensor) -> Tensor:
-        """The point of the sphere itself."""
-        return z
-
     def mean(self, q: Posterior) -> Tensor:
         """The mean direction."""
         return q.loc
 
     def units(self, q: Posterior) -> Tensor:
-        """The sphere is one unit: its coordinates depend on the choice of axes."""
+        """All coordinates form one unit, because they depend on the choice of axes."""
         return q.mean.unsqueeze(-2)
 
     def prior_variance(self) -> Tensor:
-        """That of a unit vector without a preferred direction."""
+        """See ``Latent``; a uniform unit vector has mean zero and length one."""
         return self.zero + 1
-
-    def quantile(self, u: Tensor) -> Tensor:
-        """By longitude and, as areas are equal between parallels of equal distance, the sine of latitude."""
-        longitude, height = 2 * torch.pi * u[..., 0], 2 * u[..., 1] - 1
-        radius = (1 - height * height).sqrt()
-        return torch.stack([radius * longitude.cos(), radius * longitude.sin(), height], -1)

@@ -1,0 +1,192 @@
+"""What an option file's ``_target_`` names, built by ``hydra.utils.instantiate`` after its options were checked.
+
+The annotations of a constructor (see ``irg_experiments.config.types``) are the schema of its options: a class and a YAML file
+are all that an addition takes.
+"""
+
+import functools
+import importlib
+import inspect
+import typing
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, create_model
+
+from irg_experiments.config.tree import ConfigTree
+from irg_experiments.config.types import CONDUCT, Conduct, Folder, Must, Name
+from irg_experiments.config.validation import validate
+from irg_experiments.errors import UserError
+
+
+class Component(BaseModel):
+    """A section whose ``_target_`` names a class or function; its other keys are that one's arguments.
+
+    Attributes:
+        target: where it is, ``package.module.Name``.
+        name: a label, for folders and tables.
+        recommended: values that other sections take by default with this option; no arguments.
+    """
+
+    words: ClassVar[str] = "one of the options that irg-run --help lists"
+    model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=True, protected_namespaces=())
+
+    target: Annotated[str, Must("the import path of a class or function")] = Field(alias="_target_")
+    name: Annotated[Name, CONDUCT]
+    recommended: Annotated[dict[str, Any], Must("a section"), CONDUCT] = {}
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The arguments."""
+        own = {name: getattr(self, name) for name in type(self).model_fields if name not in Component.model_fields}
+        return {**own, **(self.model_extra or {})}
+
+
+class DataSet(Component):
+    """A data set: a function of the data root, which is where files are and changes no result."""
+
+    root: Annotated[Folder, CONDUCT]
+
+
+def _expanded(entries: Any, info: ValidationInfo) -> Any:
+    """Each name of a list of methods as the keys of its option file, each mapping laid over those of the file it names."""
+    if not isinstance(entries, list):
+        return entries
+    tree: ConfigTree = (info.context or {}).get("tree") or ConfigTree()
+    expanded = []
+    for entry in entries:
+        options = entry if isinstance(entry, dict) else {"name": entry}
+        known = "_target_" in options or not isinstance(options.get("name"), str)
+        expanded.append(options if known else {**tree.load("method", options["name"]), **options})
+    return expanded
+
+
+Methods = Annotated[
+    list[Component],
+    BeforeValidator(_expanded),
+    Must("a list of methods, such as [implicit, {name: rsvi, augmentation: 5}]"),
+]
+
+
+def find(component: Component, section: str) -> Any:
+    """The class or function that the ``_target_`` of a component names.
+
+    Raises:
+        UserError: there is none, or it is a class that lacks methods of its base class.
+    """
+    module, _, name = component.target.rpartition(".")
+    try:
+        target = getattr(importlib.import_module(module), name)
+    except Exception as error:  # whatever importing the module of a user may raise
+        reason = f"{type(error).__name__}: {error}"
+        raise UserError(f"{section}._target_ '{component.target}' cannot be imported ({reason}).") from error
+    if not callable(target):
+        raise UserError(f"{section}._target_ '{component.target}' is no class or function.")
+    if inspect.isabstract(target):
+        lacking = ", ".join(sorted(target.__abstractmethods__))
+        raise UserError(f"{section}._target_ '{component.target}' does not define {lacking}, as its base class demands.")
+    return target
+
+
+def check(component: Component, section: str, *runtime: str) -> BaseModel:
+    """The options of a component, checked against the signature of its target.
+
+    Args:
+        component: its class or function, and options.
+        section: the component's key in the config, for messages.
+        runtime: names of arguments that are not options.
+
+    Raises:
+        UserError: an option is unknown, missing, or has a value that it cannot have, or the target lacks a runtime argument.
+    """
+    target = find(component, section)
+    parameters = inspect.signature(target).parameters
+    takes_any = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values())
+    lacking = [] if takes_any else [name for name in runtime if name not in parameters]
+    if lacking:
+        raise UserError(f"{section}._target_ '{component.target}' must take the argument {' and '.join(lacking)}.")
+    try:
+        schema = _schema(target, frozenset(runtime))
+    except NameError as error:
+        raise UserError(
+            f"{section}._target_ '{component.target}' has an annotation that cannot be resolved at run time ({error})."
+        ) from error
+    return validate(schema, component.options, section)
+
+
+def build(component: Component, section: str, **runtime: Any) -> Any:
+    """The object that a component describes.
+
+    Args:
+        component: its class or function, and options.
+        section: the component's key in the config, for messages.
+        runtime: arguments that are not options, such as the size of the vocabulary.
+
+    Raises:
+        UserError: an option is unknown, missing, or has a value that it cannot have.
+    """
+    import hydra
+
+    checked = check(component, section, *runtime)
+    options = {name: getattr(checked, name) for name in type(checked).model_fields} | (checked.model_extra or {})
+    node = {"_target_": component.target, "_partial_": True, "_convert_": "all", **options}
+    try:
+        return hydra.utils.instantiate(node)(**runtime)
+    except (UserError, ValueError) as error:
+        raise UserError(f"{section}={component.name}: {error}") from error
+
+
+def options_that_count(component: Component, section: str) -> dict[str, Any]:
+    """The target and those options that differ from their defaults in its signature.
+
+    An option that is added later, with the default that does what was done before, so changes nothing here.
+    """
+    defaults = {
+        name: parameter.default
+        for name, parameter in inspect.signature(find(component, section)).parameters.items()
+        if parameter.default is not inspect.Parameter.empty
+    }
+    conduct = {
+        name for name, field in type(component).model_fields.items() if any(isinstance(it, Conduct) for it in field.metadata)
+    }
+    kept = {
+        name: value
+        for name, value in component.options.items()
+        if name not in conduct and (name not in defaults or not _same(defaults[name], value))
+    }
+    return {"_target_": component.target, **kept}
+
+
+def _same(default: Any, value: Any) -> bool:
+    # a list of the config stands for a tuple
+    return (list(default) if isinstance(default, tuple) else default) == value
+
+
+def returned_type(component: Component, section: str) -> Any:
+    """The annotated type of what a function returns, or the class itself.
+
+    Raises:
+        UserError: the function has no such annotation.
+    """
+    target = find(component, section)
+    if inspect.isclass(target):
+        return target
+    hints = typing.get_type_hints(target)
+    if "return" not in hints:
+        raise UserError(f"{section}._target_ '{component.target}' must be annotated with what it returns, '-> …'.")
+    return hints["return"]
+
+
+@functools.cache
+def _schema(target: Any, runtime: frozenset[str]) -> type[BaseModel]:
+    """The options of a constructor or function as a schema."""
+    hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target, include_extras=True)
+    fields: dict[str, Any] = {}
+    extra: typing.Literal["allow", "forbid"] = "forbid"
+    for name, parameter in inspect.signature(target).parameters.items():
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            extra = "allow"
+        elif name not in runtime and parameter.kind is not inspect.Parameter.VAR_POSITIONAL:
+            default = ... if parameter.default is inspect.Parameter.empty else parameter.default
+            fields[name] = (hints.get(name, Any), default)
+    settings = ConfigDict(extra=extra, arbitrary_types_allowed=True, protected_namespaces=())
+    return create_model(f"{target.__name__}Options", __config__=settings, **fields)

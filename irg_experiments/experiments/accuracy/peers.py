@@ -1,0 +1,51 @@
+"""Sample derivatives of other libraries, if they are installed (``pip install -e '.[peers]'``)."""
+
+import importlib.util
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from irg_experiments.implicit.private_torch import lookup
+
+Derivative = Callable[..., Tensor]
+
+
+def gamma_peers() -> dict[str, Derivative]:
+    """dz/da of Gamma samples by each installed library, as functions of tensors; conversion of arrays is included."""
+    peers: dict[str, Derivative] = {}
+    if importlib.util.find_spec("tensorflow"):
+        peers["TensorFlow (the paper's code)"] = _tensorflow()
+    if importlib.util.find_spec("jax"):
+        peers["JAX"] = _jax()
+    return peers
+
+
+def _tensorflow() -> Derivative:
+    # torch's compiler brings an LLVM of its own, which aborts the process unless it is loaded before TensorFlow's
+    lookup("torch._dynamo.config")
+    import tensorflow
+
+    def derivative(a: Tensor, z: Tensor) -> Tensor:
+        return _tensor(tensorflow.raw_ops.RandomGammaGrad(alpha=a.numpy(), sample=z.numpy()))
+
+    return derivative
+
+
+def _jax() -> Derivative:
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    compiled = jax.jit(jax.lax.random_gamma_grad)
+
+    def derivative(a: Tensor, z: Tensor) -> Tensor:
+        return _tensor(compiled(a.numpy(), z.numpy()))
+
+    return derivative
+
+
+def _tensor(array: Any) -> Tensor:
+    import numpy as np
+
+    return torch.from_numpy(np.array(array))

@@ -1,0 +1,105 @@
+"""Which options of the config tree go together, for messages that name those that do."""
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+from torch.distributions import Distribution
+
+from irg_experiments.config.components import Component, build, find, returned_type
+from irg_experiments.config.tree import ConfigTree
+from irg_experiments.config.validation import validate
+from irg_experiments.errors import UserError
+from irg_experiments.estimators import Estimator, supports
+
+
+def check_kind(option: Component, kind: type, words: str, experiment: str, tree: ConfigTree, group: str = "data") -> None:
+    """Checks what an option makes before it is made: an object of its class, or what its function is annotated to return.
+
+    Args:
+        option: the section of the config.
+        kind: the class of what it must make.
+        words: the kind in words.
+        experiment: its name, for the message.
+        tree: the option files.
+        group: the key of the section.
+
+    Raises:
+        UserError: it makes something else.
+    """
+    if not _makes(returned_type(option, group), kind):
+        able = _able(group, tree, lambda other: _makes(returned_type(other, group), kind))
+        raise UserError(
+            f"experiment={experiment} takes {words}, not {group}={option.name}. Choose {group}={' or '.join(able)}."
+        )
+
+
+def _makes(made: Any, kind: type) -> bool:
+    return isinstance(made, type) and issubclass(made, kind)
+
+
+def check_batch_size(batch_size: int, size: int, items: str) -> None:
+    """Raises UserError for batches larger than the training set."""
+    if batch_size > size:
+        raise UserError(f"training.batch_size must be at most {size}, the number of training {items}, not {batch_size}.")
+
+
+def make_estimator(
+    method: Component,
+    family: type[Distribution],
+    whose: str,
+    tree: ConfigTree,
+    section: str = "method",
+    elementwise: bool = True,
+) -> Estimator:
+    """The estimator that a section describes.
+
+    Args:
+        method: the section.
+        family: the distribution whose samples it must differentiate.
+        whose: what has that distribution, for the message.
+        tree: the option files.
+        section: the key of the section, for the message.
+        elementwise: whether the estimator may be one that takes elementwise functions alone.
+
+    Raises:
+        UserError: it cannot, or an option has a value that it cannot have.
+    """
+    estimator = build(method, section)
+    if not isinstance(estimator, Estimator):
+        raise UserError(f"{section}={method.name}: {method.target} is no Estimator.")
+    if supports(estimator, family) and (elementwise or not estimator.elementwise):
+        return estimator
+    what = f"the {family.__name__} samples of {whose}"
+    if supports(estimator, family):
+        what = f"functions of several elements of {what}"
+    raise UserError(
+        f"{section}={method.name} cannot differentiate {what}. "
+        f"Methods that can: {', '.join(methods_for(family, tree, elementwise))}."
+    )
+
+
+def methods_for(family: type[Distribution], tree: ConfigTree, elementwise: bool = True) -> list[str]:
+    """The options of ``method`` that can differentiate samples of a family.
+
+    Args:
+        family: the distribution.
+        tree: the option files.
+        elementwise: whether to include estimators that take elementwise functions alone.
+    """
+
+    def can(option: Component) -> bool:
+        cls = find(option, "method")
+        return issubclass(cls, Estimator) and supports(cls, family) and (elementwise or not cls.elementwise)
+
+    return _able("method", tree, can)
+
+
+def _able(group: str, tree: ConfigTree, condition: Callable[[Component], bool]) -> list[str]:
+    """The options of a group that fulfil a condition, without those that cannot be used, such as a user's unfinished file."""
+    able = []
+    for name in tree.choices(group):
+        with contextlib.suppress(UserError):
+            if condition(validate(Component, tree.load(group, name), group)):
+                able.append(name)
+    return able

@@ -1,0 +1,98 @@
+"""The config of experiment=cross_entropy."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, Strict, ValidationInfo, field_validator
+
+from irg_experiments.config.components import Component, Methods
+from irg_experiments.config.types import Count, Limits, Must, Positive, Real, Seed
+from irg_experiments.config.validation import Section
+from irg_experiments.experiments.protocol import ExperimentConfig
+
+# one gradient has no variance
+Replicates = Annotated[int, Strict(), Field(ge=2, le=10**9), Must("a whole number of at least 2")]
+Points = Annotated[int, Strict(), Field(ge=1, le=10**6), Must("a whole number from 1 to 1000000")]
+Components = Annotated[int, Strict(), Field(ge=2, le=10**6), Must("a whole number from 2 to 1000000")]
+Concentration = Annotated[float, Strict(), Field(gt=0, le=1e6), Must("a positive number of at most 1e6")]
+
+
+class Measurement(Section):
+    """What both distributions share.
+
+    Attributes:
+        points: values of the swept parameter.
+        blocks: in which the gradients are computed; the methods take turns, block by block, so that they share a busy machine.
+        dtype: of parameters and samples.
+    """
+
+    points: Points
+    blocks: Count
+    dtype: Literal["float32", "float64"]
+
+
+class DirichletSettings(Section):
+    """q = Dirichlet(prior + counts) but for its first concentration, which is swept; p(θ, counts) is the joint density.
+
+    Attributes:
+        replicates: one-sample gradients per point; see ``per_block``.
+        components: of θ.
+        trials: the sum of the multinomial counts.
+        prior: concentration of each component.
+        counts_seed: of the counts.
+        sweep: the least and the largest first concentration, evenly spaced between.
+    """
+
+    replicates: Replicates
+    components: Components
+    trials: Count
+    prior: Concentration
+    counts_seed: Seed
+    sweep: Limits
+
+
+class VonMisesSettings(Section):
+    """q = vM(0, κ) with κ swept; p = vM(loc, concentration).
+
+    Attributes:
+        replicates: one-sample gradients per point; see ``per_block``.
+        loc: of p, radians.
+        concentration: of p.
+        sweep: the least and the largest κ, evenly spaced between on a logarithmic scale.
+    """
+
+    replicates: Replicates
+    loc: Real
+    concentration: Positive
+    sweep: Limits
+
+
+class CrossEntropyConfig(ExperimentConfig):
+    """The sections besides the keys that every experiment has.
+
+    Attributes:
+        method: an ``Estimator`` to measure alone, or null.
+        methods: estimators to compare; ``method`` takes their place where it is given.
+        measurement, dirichlet, von_mises: see there.
+    """
+
+    method: Component | None = None
+    methods: Annotated[Methods, Field(min_length=1)]
+    measurement: Measurement
+    dirichlet: DirichletSettings
+    von_mises: VonMisesSettings
+
+    @field_validator("methods")
+    @classmethod
+    def _only_method(cls, methods: list[Component], info: ValidationInfo) -> list[Component]:
+        # the methods that are not measured must not count in the identity of the run
+        method = info.data.get("method")
+        return methods if method is None else [method]
+
+    def labels(self) -> tuple[str, ...]:
+        """See ``ExperimentConfig``."""
+        return () if self.method is None else (self.method.name,)
+
+
+def per_block(replicates: int, blocks: int) -> int:
+    """One-sample gradients per point and block: replicates / blocks rounded down, and at least one."""
+    return max(replicates // blocks, 1)

@@ -1,0 +1,66 @@
+"""experiment=lda: trains a topic model and scores it by the perplexity of test documents."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from irg_experiments.experiments.lda import results
+from irg_experiments.experiments.lda.config import LDAConfig
+from irg_experiments.experiments.protocol import Experiment, Figure, Result
+from irg_experiments.results.arrays import read_arrays, write_arrays
+from irg_experiments.results.record import Record
+from irg_experiments.results.table import Table
+
+TOPICS = "topics.npz"
+
+
+class LDAExperiment(Experiment):
+    """The experiment of configs/experiment/lda.yaml."""
+
+    Config = LDAConfig
+    config: LDAConfig
+
+    def prepare(self, device: Any, compiled: bool) -> None:
+        """See ``Experiment``."""
+        from irg_experiments.experiments.lda.task import LDATask
+
+        self.task = LDATask(self.config, device, compiled, self.tree)
+
+    def run(self, directory: Path) -> Result:
+        """Trains to the end of the budget, and evaluates."""
+        result = self.task.train(directory)
+        metrics = {**result.metrics, **self.task.known_metrics()}
+        return Result(metrics, result.wall_seconds, result.steps_per_second, self.task.estimator.label)
+
+    def save(self, directory: Path) -> None:
+        """Writes the topics."""
+        write_arrays(directory / TOPICS, self.task.topics())
+
+    @classmethod
+    def tables(cls, records: Sequence[Record]) -> list[Table]:
+        """See ``Experiment``."""
+        return [results.perplexity_table(records)]
+
+    @classmethod
+    def excerpts(cls, records: Sequence[Record]) -> list[Table]:
+        """Perplexities of the paper's budget alone."""
+        return [results.headline_table(records)]
+
+    @classmethod
+    def summary(cls, directory: Path, record: Record) -> list[Table]:
+        """The metrics beside the paper's; the most probable words of each topic, unless the topics are pictures."""
+        arrays = read_arrays(directory / TOPICS)
+        words = [results.topic_table(arrays)] if arrays and "true_topics" not in arrays else []
+        return [*words, results.metrics_table(record)]
+
+    @classmethod
+    def figures(cls, directory: Path, record: Record) -> Iterator[Figure]:
+        """See ``Experiment``."""
+        from irg_experiments.experiments.lda import figures
+
+        yield from figures.figures(directory, record, read_arrays(directory / TOPICS))
+
+    @classmethod
+    def upgraded(cls, record: Record) -> Record:
+        """See ``Experiment``."""
+        return results.upgraded(record)

@@ -1,0 +1,66 @@
+"""Learning curve, topic weights, and topics as images where the words are pixels."""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from irg_experiments.experiments.lda.results import NEAR_ZERO, paper_perplexity
+from irg_experiments.experiments.protocol import Figure
+from irg_experiments.results.arrays import Arrays
+from irg_experiments.results.figures import learning_curve, save
+from irg_experiments.results.record import Record
+from irg_experiments.training.metrics_log import read_metrics
+
+Array = NDArray[np.floating]
+
+
+def figures(directory: Path, record: Record, arrays: Arrays) -> Iterator[Figure]:
+    """The pictures of a run, from its metrics over time and its topics."""
+    rows = read_metrics(directory / "metrics.jsonl")
+    paper, best = paper_perplexity(record), record["metrics"].get("true_model_perplexity")
+    reference = ("paper", paper.mean) if paper else ("true model", best) if best else None
+    if any("test_perplexity" in row for row in rows):
+        yield Figure("learning_curve", partial(learning_curve, rows=rows, metric="test_perplexity", reference=reference))
+    if arrays:
+        sparsity = record["metrics"]["topic_weight_sparsity"]
+        yield Figure("topic_weights", partial(topic_weights, mean_weights=arrays["weights"], share_near_zero=sparsity))
+    if "image_side" in arrays:
+        true = arrays["true_topics"]
+        pictures = {"true": true, "learned": match_topics(arrays["topics"], true)}
+        yield Figure("topics", partial(topic_images, rows=pictures, side=int(arrays["image_side"])))
+
+
+def topic_weights(path: Path, mean_weights: Array, share_near_zero: float) -> Path:
+    """The mean weight of each topic over the documents, largest first."""
+    figure, axes = plt.subplots(figsize=(6, 3.5))
+    axes.bar(np.arange(1, len(mean_weights) + 1), np.sort(mean_weights)[::-1])
+    axes.set(xlabel="topic, by weight", ylabel="mean weight over test documents")
+    axes.set_title(f"{share_near_zero:.0%} of the document weights are below {NEAR_ZERO:g}")
+    return save(figure, path)
+
+
+def topic_images(path: Path, rows: dict[str, Array], side: int) -> Path:
+    """Topics over a square vocabulary as images: one row of pictures for each entry of ``rows``, of shape (side², K)."""
+    number = max(topics.shape[1] for topics in rows.values())
+    figure, axes = plt.subplots(len(rows), number, figsize=(number * 0.8, len(rows) * 1.0), squeeze=False)
+    for row, (label, topics) in zip(axes, rows.items(), strict=True):
+        for axis, topic in zip(row, topics.T, strict=False):
+            axis.imshow(topic.reshape(side, side), cmap="gray_r", vmin=0)
+        for axis in row:
+            axis.set(xticks=[], yticks=[])
+        row[0].set_ylabel(label)
+    return save(figure, path)
+
+
+def match_topics(learned: Array, true: Array) -> Array:
+    """The learned topics in the order of the true ones they are nearest to, by total variation; the others follow."""
+    distance = np.abs(learned[:, :, None] - true[:, None, :]).sum(0) / 2
+    rows, columns = linear_sum_assignment(distance)
+    matched = [int(row) for _, row in sorted(zip(columns, rows, strict=True))]
+    others = [topic for topic in range(learned.shape[1]) if topic not in matched]
+    return learned[:, matched + others]

@@ -1,0 +1,100 @@
+"""Perplexities beside the paper's, and the words of topics."""
+
+import statistics
+from collections.abc import Sequence
+
+import numpy as np
+
+from irg_experiments.results.aggregate import code_note, command, repetitions, spread
+from irg_experiments.results.arrays import Arrays
+from irg_experiments.results.paper import Printed
+from irg_experiments.results.record import Record
+from irg_experiments.results.table import Table
+
+TOP_WORDS = 10
+# the number of topics of the paper's table
+PAPER_TOPICS = 50
+NEAR_ZERO = 1e-3
+
+# test perplexity (Figurnov, Mohamed & Mnih 2018): (model, method) -> data set -> mean and standard deviation
+PAPER: dict[tuple[str, str], dict[str, Printed]] = {
+    ("lda", "implicit"): {"newsgroups": Printed(876, 7), "rcv1": Printed(896, 6)},
+    ("lda", "RSVI, B = 1"): {"newsgroups": Printed(1066, 7), "rcv1": Printed(1505, 33)},
+    ("lda", "RSVI, B = 5"): {"newsgroups": Printed(968, 18), "rcv1": Printed(1075, 15)},
+    ("lda", "RSVI, B = 10"): {"newsgroups": Printed(887, 10), "rcv1": Printed(953, 16)},
+    ("lda", "RSVI, B = 20"): {"newsgroups": Printed(865, 11), "rcv1": Printed(907, 13)},
+    ("lda_svi", "SVI"): {"newsgroups": Printed(964, 4), "rcv1": Printed(1330, 4)},
+    ("ln_lda", "explicit"): {"newsgroups": Printed(875, 6), "rcv1": Printed(951, 10)},
+}
+
+
+def paper_perplexity(record: Record) -> Printed | None:
+    """The paper's figure for the record's model, method, data set and number of topics."""
+    if record["config"]["model"].get("topics") != PAPER_TOPICS:
+        return None
+    return PAPER.get((record["model"], record["method_label"]), {}).get(record["data"])
+
+
+def perplexity_table(records: Sequence[Record]) -> Table:
+    """One row per configuration: perplexity over seeds beside the paper's."""
+    groups = sorted(
+        repetitions(records), key=lambda runs: [runs[0][key] for key in ("model", "method_label", "data", "budget")]
+    )
+    header = ["model", "method", "data", "test perplexity", "corpus-level", "paper", "runs", "steps", "steps/s", "command"]
+    rows = [_row(group, code_note(group, groups)) for group in groups]
+    title = "Test perplexity, mean ± standard deviation over runs"
+    return Table("perplexity", title, header, rows, labels=3, page_only=("command",))
+
+
+def headline_table(records: Sequence[Record]) -> Table:
+    """Runs of the paper's budget: perplexity beside the paper's."""
+    full = perplexity_table([record for record in records if record["budget"] == "paper"])
+    header = ["model", "method", "data", "test perplexity", "corpus-level", "paper", "runs"]
+    rows = [row[: len(header)] for row in full.rows]
+    return Table("perplexity_headline", full.title, header, rows, labels=3)
+
+
+def _row(records: Sequence[Record], note: str) -> list[str]:
+    first = records[0]
+    perplexity, corpus = (
+        spread([record["metrics"][name] for record in records]) for name in ("test_perplexity", "test_perplexity_corpus")
+    )
+    speed = f"{statistics.fmean(record['steps_per_second'] for record in records):,.0f}"
+    paper = str(paper_perplexity(first) or "–")
+    names = [first["model"], first["method_label"] + note, first["data"]]
+    return [*names, perplexity, corpus, paper, str(len(records)), f"{first['steps']:,}", speed, f"`{command(records)}`"]
+
+
+def metrics_table(record: Record) -> Table:
+    """All metrics of one run, beside what is known of them."""
+    m = record["metrics"]
+    best, paper = m.get("true_model_perplexity"), str(paper_perplexity(record) or "–")
+    rows = [
+        ["test perplexity, mean over documents", spread([m["test_perplexity"]], 2), paper, f"{best:.2f}" if best else "–"],
+        ["test perplexity, corpus level", spread([m["test_perplexity_corpus"]], 2), "–", "–"],
+        ["test ELBO, nats per document", spread([m["test_elbo"]], 2), "–", "–"],
+        ["test KL, nats per document", spread([m["test_kl"]], 2), "–", "–"],
+        [f"document weights below {NEAR_ZERO:g}", f"{m['topic_weight_sparsity'] or 0:.1%}", "–", "–"],
+        ["steps per second", f"{record['steps_per_second']:.0f}", "–", "–"],
+    ]
+    names = f"{record['model']}, {record['method_label']}, {record['data']}"
+    title = f"{names}, {record['steps']:,} steps, seed {record['seed']}"
+    return Table("metrics", title, ["metric", "measured", "paper", "true model"], rows)
+
+
+def topic_table(arrays: Arrays) -> Table:
+    """The most probable words of each topic."""
+    topics, weights, vocabulary = arrays["topics"], arrays["weights"], arrays["vocabulary"]
+    rows = []
+    for topic in np.argsort(-weights, kind="stable"):
+        words = vocabulary[np.argsort(-topics[:, topic], kind="stable")[:TOP_WORDS]]
+        rows.append([" ".join(words), f"{weights[topic]:.3f}"])
+    title = f"Topics by mean weight over the test documents, with their {TOP_WORDS} most probable words"
+    return Table("topics", title, ["words", "weight"], rows)
+
+
+def upgraded(record: Record) -> Record:
+    """A record of schema 1: the method's label was made of its name and augmentation."""
+    augmentation = record["config"]["method"].get("augmentation")
+    label = record["method"].replace("_", " ") if augmentation is None else f"RSVI, B = {augmentation}"
+    return {"method_label": label, **record}

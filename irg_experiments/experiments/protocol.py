@@ -1,0 +1,134 @@
+"""What an experiment is: a typed config, ``run``, which leaves files, and tables and figures made of these files."""
+
+import abc
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+
+from pydantic import Field
+
+from irg_experiments.config.tree import ConfigTree
+from irg_experiments.config.types import CONDUCT, Boolean, Folder, Must, Name, Seed, Threads
+from irg_experiments.config.validation import Section
+from irg_experiments.results.record import Record
+from irg_experiments.results.table import Table
+
+
+class ExperimentConfig(Section):
+    """The keys that every experiment has.
+
+    Attributes:
+        experiment_class: its import path, the key ``_target_``.
+        experiment: its name.
+        seed: of every random stream.
+        device: where tensors are; auto is CUDA where there is a device, else the CPU.
+        threads: of torch on the CPU; null leaves the number to torch.
+        compile: whether training steps and special functions are compiled; auto means on where that can be.
+        budget: which of the experiment's budgets its numbers come from.
+        output: the folder of all runs.
+        rerun: whether a finished run is repeated.
+    """
+
+    experiment_class: Annotated[str, Must("the import path of an experiment")] = Field(alias="_target_")
+    experiment: Annotated[Name, CONDUCT]
+    seed: Seed
+    device: Literal["auto", "cpu", "cuda", "mps"]
+    threads: Threads
+    compile: Literal["auto", "on", "off"]
+    budget: Annotated[Name, CONDUCT]
+    output: Annotated[Folder, CONDUCT]
+    rerun: Annotated[Boolean, CONDUCT]
+
+    def labels(self) -> tuple[str, ...]:
+        """What names the run's folder besides budget and seed."""
+        return ()
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run found.
+
+    Attributes:
+        metrics: numbers, perhaps nested by what they were measured of, the most telling first.
+        wall_seconds: over all sessions of an interrupted run.
+        steps_per_second: of training, where there is any.
+        method_label: what tables call the estimator, where there is one.
+    """
+
+    metrics: dict[str, Any]
+    wall_seconds: float
+    steps_per_second: float | None = None
+    method_label: str | None = None
+
+
+class Figure(NamedTuple):
+    """A picture of a run.
+
+    Attributes:
+        name: of its file, without a suffix.
+        draw: writes it to a path.
+    """
+
+    name: str
+    draw: Callable[[Path], object]
+
+
+class Experiment(abc.ABC):
+    """One experiment: prepare, run, save; its tables and figures are functions of the files that these leave.
+
+    The module of a subclass imports nothing heavy: what only ``prepare`` and ``run`` need is imported there.
+
+    Attributes:
+        Config: the typed config, with ``_target_`` naming the experiment's class.
+    """
+
+    Config: ClassVar[type[ExperimentConfig]]
+
+    def __init__(self, config: Any, tree: ConfigTree) -> None:
+        self.config, self.tree = config, tree
+
+    @abc.abstractmethod
+    def prepare(self, device: Any, compiled: bool) -> None:
+        """Sets up everything that can be refused, such as data and model, before anything is written.
+
+        Args:
+            device: a ``torch.device``.
+            compiled: whether training steps are to be compiled.
+
+        Raises:
+            UserError: the config asks for something that cannot be had.
+        """
+
+    @abc.abstractmethod
+    def run(self, directory: Path) -> Result:
+        """Computes the metrics. Goes on where an interrupted run of the directory stopped."""
+
+    def save(self, directory: Path) -> None:
+        """Writes what figures and tables need besides the metrics; called after ``run``, once the metrics are recorded."""
+        return
+
+    @classmethod
+    @abc.abstractmethod
+    def tables(cls, records: Sequence[Record]) -> list[Table]:
+        """Tables over finished runs of this experiment, repetitions averaged."""
+
+    @classmethod
+    def excerpts(cls, records: Sequence[Record]) -> list[Table]:
+        """Shorter tables of the same runs, for a page that shows the main result alone."""
+        return []
+
+    @classmethod
+    def summary(cls, directory: Path, record: Record) -> list[Table]:
+        """Tables of one finished run, from its files."""
+        return cls.tables([record])
+
+    @classmethod
+    def figures(cls, directory: Path, record: Record) -> Iterator[Figure]:
+        """Pictures of one finished run, from its files."""
+        yield from ()
+
+    @classmethod
+    def upgraded(cls, record: Record) -> Record:
+        """A record of an earlier schema as one of today's; see ``irg_experiments.results.record.read_record``."""
+        return record

@@ -1,0 +1,105 @@
+"""The config of experiment=vae."""
+
+from typing import Annotated
+
+from pydantic import Field, Strict
+
+from irg_experiments.config.components import Component, DataSet, Methods
+from irg_experiments.config.types import CONDUCT, Count, Must, Natural, Positive
+from irg_experiments.config.validation import Section
+from irg_experiments.experiments.protocol import ExperimentConfig
+from irg_experiments.training.annealing import Annealing
+
+Counts = Annotated[list[Count], Must("a list of whole numbers of at least 1, such as [100, 600, 1000]")]
+# one gradient has no variance
+Repeats = Annotated[int, Strict(), Field(ge=2, le=10**6), Must("a whole number from 2 to 1000000")]
+
+
+class Training(Section):
+    """How the model is trained.
+
+    Attributes:
+        steps: of the optimiser.
+        kl_warmup_steps: during which the weight of the KL divergence grows linearly from 0 to 1.
+        log_every: steps between two entries of the training loss.
+        evaluate_every: steps between two evaluations of the bound on the validation images.
+        checkpoint_every: steps between two checkpoints.
+        patience: evaluations in a row without improvement, after the warm-up, that end the training.
+        batch_size: images per step.
+        learning_rate: of Adam, at the first step.
+        annealing: of the learning rate.
+        num_samples: codes per image and step.
+    """
+
+    steps: Count
+    kl_warmup_steps: Natural
+    log_every: Annotated[Count, CONDUCT]
+    evaluate_every: Count
+    checkpoint_every: Annotated[Count, CONDUCT]
+    patience: Count
+    batch_size: Count
+    learning_rate: Positive
+    annealing: Annealing
+    num_samples: Count
+
+
+class Evaluation(Section):
+    """How the trained model is scored.
+
+    Attributes:
+        nll_samples: of the importance-weighted likelihood, per image.
+        knn_labels: how many training images have a label, for each nearest-neighbour accuracy.
+        knn_neighbours: that vote.
+        knn_draws: of the labelled images, over which the accuracy is averaged.
+    """
+
+    nll_samples: Count
+    knn_labels: Counts
+    knn_neighbours: Count
+    knn_draws: Count
+
+
+class GradientVariance(Section):
+    """What is measured of the encoder's gradient at every evaluation.
+
+    Attributes:
+        methods: estimators whose variance is measured; none if empty.
+        repeats: gradients per estimator and evaluation.
+    """
+
+    methods: Methods
+    repeats: Repeats
+
+
+class LatentSpace(Component):
+    """A latent space.
+
+    Attributes:
+        dim: degrees of freedom D.
+    """
+
+    dim: Count
+
+
+class VAEConfig(ExperimentConfig):
+    """The sections besides the keys that every experiment has.
+
+    Attributes:
+        model: a ``VAE``.
+        latent: a ``Latent``.
+        data: a function that returns ``ImageData``.
+        method: an ``Estimator``.
+        training, evaluation, gradient_variance: see there.
+    """
+
+    model: Component
+    latent: LatentSpace
+    data: DataSet
+    method: Component
+    training: Training
+    evaluation: Evaluation
+    gradient_variance: GradientVariance
+
+    def labels(self) -> tuple[str, ...]:
+        """See ``ExperimentConfig``."""
+        return self.data.name, self.latent.name, str(self.latent.dim), self.method.name

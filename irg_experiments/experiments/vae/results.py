@@ -1,0 +1,152 @@
+"""Test negative log-likelihoods beside the paper's."""
+
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+from irg_experiments.config.tree import ConfigTree
+from irg_experiments.results.aggregate import code_note, command, repetitions, spread
+from irg_experiments.results.paper import Printed
+from irg_experiments.results.record import Record
+from irg_experiments.results.table import Table
+
+# metrics of the gradient's variance start with this
+VARIANCE = "gradient_variance_"
+KNN = "test_knn_accuracy_"
+
+
+def _by_dimension(*pairs: tuple[float, float | None]) -> dict[int, Printed]:
+    return {dim: Printed(*pair) for dim, pair in zip((2, 5, 10, 20, 40), pairs, strict=True)}
+
+
+# test NLL on MNIST of Figurnov et al. (2018): latent -> D -> mean and standard deviation. From memory, and not checked
+# against the paper
+PAPER: dict[str, dict[int, Printed]] = {
+    "normal": _by_dimension((131.1, 0.6), (107.9, 0.4), (92.5, 0.2), (88.1, 0.2), (88.1, 0.0)),
+    "gamma": _by_dimension((132.4, 0.3), (108.0, 0.3), (94.0, 0.3), (90.3, 0.2), (90.6, 0.2)),
+    "gamma_10": _by_dimension((135.0, 0.2), (107.0, 0.2), (92.3, 0.2), (88.3, 0.2), (88.3, 0.1)),
+    "beta": _by_dimension((128.3, 0.2), (107.4, 0.2), (94.1, 0.1), (88.9, 0.1), (88.6, 0.1)),
+    "beta_10": _by_dimension((131.1, 0.4), (106.7, 0.1), (92.1, 0.2), (87.8, 0.1), (87.7, 0.1)),
+    "von_mises": _by_dimension((127.6, 0.4), (107.5, 0.4), (94.4, 0.5), (90.9, 0.1), (91.5, 0.4)),
+    "von_mises_10": _by_dimension((130.7, 0.8), (107.5, 0.5), (92.3, 0.2), (87.8, 0.2), (87.9, 0.3)),
+    "von_mises_fisher": _by_dimension((132.5, 0.7), (108.4, 0.1), (93.2, None), (89.0, 0.3), (90.9, 0.3)),
+}
+PAPER_DATA = "mnist"
+PAPER_METHODS = ("implicit", "explicit")
+
+
+def paper_nll(record: Record) -> Printed | None:
+    """The paper's figure for the record's latent space, dimension and data set, where method and options are the paper's."""
+    latent = record["config"]["latent"]
+    if record["data"] != PAPER_DATA or record["method_label"] not in PAPER_METHODS or not _has_options_of_its_file(latent):
+        return None
+    return PAPER.get(latent["name"], {}).get(latent["dim"])
+
+
+def _has_options_of_its_file(latent: dict[str, Any]) -> bool:
+    """Whether the latent space is, except for its dimension, the one that configs/latent describes under its name."""
+    tree = ConfigTree()
+    return latent["name"] in tree.choices("latent") and _options(latent) == _options(tree.load("latent", latent["name"]))
+
+
+def _options(latent: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in latent.items() if name not in ("dim", "recommended")}
+
+
+def nll_table(records: Sequence[Record]) -> Table:
+    """One row per configuration: likelihood over seeds beside the paper's."""
+    groups = sorted(repetitions(records), key=lambda runs: _order(runs[0]))
+    header = ["latent", "D", "method", "data", "test NLL", "paper (from memory)", "−ELBO", "KL", "active units"]
+    header += ["k-NN, 1,000 labels", "runs", "best step", "command"]
+    rows = [_row(group, code_note(group, groups)) for group in groups]
+    title = "Test negative log-likelihood in nats, mean ± standard deviation over runs"
+    return Table("nll", title, header, rows, labels=4, page_only=("command",))
+
+
+def headline_table(records: Sequence[Record]) -> Table:
+    """One row per latent space, two columns per dimension that was run: likelihood and the paper's."""
+    groups = [
+        group
+        for group in repetitions(records)
+        if group[0]["data"] == PAPER_DATA and group[0]["method_label"] in PAPER_METHODS and group[0]["budget"] == "paper"
+    ]
+    cells = {(group[0]["config"]["latent"]["name"], group[0]["config"]["latent"]["dim"]): group for group in groups}
+    names, dims = sorted({name for name, _ in cells}), sorted({dim for _, dim in cells})
+    rows = []
+    for name in names:
+        row = [name]
+        for dim in dims:
+            group = cells.get((name, dim))
+            row += ["–", "–"] if group is None else [_nll(group), str(paper_nll(group[0]) or "–")]
+        rows.append(row)
+    header = ["latent", *(title for dim in dims for title in (f"D = {dim}", "paper (from memory)"))]
+    return Table("nll_headline", "Test negative log-likelihood in nats", header, rows)
+
+
+def _nll(records: Sequence[Record]) -> str:
+    return spread([record["metrics"]["test_nll"] for record in records])
+
+
+def _order(record: Record) -> tuple[str | int, ...]:
+    latent = record["config"]["latent"]
+    return record["data"], latent["name"], latent["dim"], record["method_label"], record["budget"]
+
+
+def _row(records: Sequence[Record], note: str) -> list[str]:
+    first, latent = records[0], records[0]["config"]["latent"]
+
+    def over_seeds(metric: str) -> list[float | None]:
+        return [record["metrics"][metric] for record in records]
+
+    labelled = all(f"{KNN}1000" in record["metrics"] for record in records)
+    return [
+        latent["name"],
+        str(latent["dim"]),
+        first["method_label"] + note,
+        first["data"],
+        spread(over_seeds("test_nll")),
+        str(paper_nll(first) or "–"),
+        spread(over_seeds("test_negative_elbo")),
+        spread(over_seeds("test_kl")),
+        _mean(over_seeds("test_active_units"), "g"),
+        _mean(over_seeds(f"{KNN}1000"), ".1%") if labelled else "–",
+        str(len(records)),
+        _mean(over_seeds("best_step"), ",.0f"),
+        f"`{command(records)}`",
+    ]
+
+
+def _mean(values: Sequence[float | None], form: str) -> str:
+    finite = [value for value in values if value is not None]
+    return f"{statistics.fmean(finite):{form}}" if len(finite) == len(values) else "not finite"
+
+
+def metrics_table(record: Record) -> Table:
+    """All metrics of one run, beside the paper's."""
+    m, samples = record["metrics"], record["config"]["evaluation"]["nll_samples"]
+    rows = [
+        [f"test NLL, {samples} samples, nats", spread([m["test_nll"]], 2), str(paper_nll(record) or "–")],
+        ["test −ELBO, nats", spread([m["test_negative_elbo"]], 2), "–"],
+        ["  KL", spread([m["test_kl"]], 2), "–"],
+        ["  reconstruction", spread([m["test_reconstruction"]], 2), "–"],
+        ["active units", str(m["test_active_units"]), "–"],
+    ]
+    for name, value in m.items():
+        if name.startswith(KNN):
+            rows.append([f"k-NN accuracy, {int(name.removeprefix(KNN)):,} labels", _mean([value], ".1%"), "–"])
+    rows.append(["steps, best of", f"{m['best_step']:,} of {m['last_step']:,}", "–"])
+    rows.append(["steps per second", f"{record['steps_per_second']:.0f}", "–"])
+    latent = record["config"]["latent"]
+    title = f"VAE, {latent['name']}, D = {latent['dim']}, {record['method_label']}, {record['data']}, seed {record['seed']}"
+    return Table("metrics", title, ["metric", "measured", "paper (from memory)"], rows)
+
+
+def upgraded(record: Record) -> Record:
+    """A record of schema 1, which named the method but had no label of it."""
+    config = record["config"]
+    label = record["method"].replace("_", " ")
+    if "augmentation" in config["method"]:
+        # samples of the von Mises distribution have no augmentation
+        von_mises = config["latent"]["_target_"].endswith(".VonMisesLatent")
+        label = "RSVI" if von_mises else f"RSVI, B = {config['method']['augmentation']}"
+    return {"method_label": label, **record}

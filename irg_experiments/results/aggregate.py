@@ -1,0 +1,49 @@
+"""Repetitions of one configuration: which records they are, their mean and spread, and the command that repeats them."""
+
+import shlex
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from irg_experiments.results.record import Record, code_of
+
+
+def repetitions(records: Iterable[Record]) -> list[list[Record]]:
+    """Records in groups that differ in the seed alone, each seed once per group, in the order of the seeds.
+
+    Records of the same configuration and code count once, the newest. Where one seed was run by different code, the groups are
+    told apart: the first holds the newest run of each seed, the next what is left.
+    """
+    by_group: dict[str, dict[int, dict[str, Record]]] = defaultdict(lambda: defaultdict(dict))
+    for record in sorted(records, key=lambda record: record["started"]):
+        by_group[record["group"]][record["seed"]][code_of(record)] = record
+    found = []
+    for seeds in by_group.values():
+        newest_first = {
+            seed: sorted(runs.values(), key=lambda record: record["started"], reverse=True) for seed, runs in seeds.items()
+        }
+        for number in range(max(map(len, newest_first.values()))):
+            found.append([runs[number] for _, runs in sorted(newest_first.items()) if number < len(runs)])
+    return found
+
+
+def code_note(records: Sequence[Record], groups: Sequence[Sequence[Record]]) -> str:
+    """The code of the records, in brackets, where another group of the same configuration was made by other code."""
+    same = [group for group in groups if group[0]["group"] == records[0]["group"]]
+    return f" ({', '.join(dict.fromkeys(map(code_of, records)))})" if len(same) > 1 else ""
+
+
+def spread(values: Sequence[float | None], digits: int = 1) -> str:
+    """Mean ± standard deviation over runs; the value alone when there is one, a dash for a value that is not finite."""
+    finite = [value for value in values if value is not None]
+    if len(finite) < len(values) or not finite:
+        return "not finite"
+    mean = f"{statistics.fmean(finite):.{digits}f}"
+    return mean if len(finite) == 1 else f"{mean} ± {statistics.stdev(finite):.{digits}f}"
+
+
+def command(records: Sequence[Record]) -> str:
+    """The command that repeats all of the records."""
+    words = [word for word in shlex.split(records[0]["command"])[1:] if not word.startswith("seed=")]
+    seeds = ",".join(str(record["seed"]) for record in records)
+    return shlex.join(["irg-run", *(["-m"] if len(records) > 1 else []), *words, f"seed={seeds}"])

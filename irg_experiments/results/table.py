@@ -1,0 +1,60 @@
+"""A table, and how it is written: for a terminal, as Markdown, as CSV."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import rich.table
+from rich.console import Console
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells of text under a header.
+
+    Attributes:
+        name: of the table, as in the marks of a Markdown file.
+        title: what it shows, in words.
+        header: one name per column.
+        rows: cells.
+        labels: how many of the first columns are text; the others are numbers, aligned to the right.
+        page_only: columns that terminals leave out, such as long commands.
+    """
+
+    name: str
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    labels: int = 1
+    page_only: tuple[str, ...] = ()
+
+
+def markdown(table: Table) -> str:
+    """A Markdown table."""
+    rule = ["---" if column < table.labels or name in table.page_only else "--:" for column, name in enumerate(table.header)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (table.header, rule, *table.rows))
+
+
+def comma_separated(table: Table) -> str:
+    """Comma-separated values with a header, after the name of the table as a first column."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(["table", *table.header])
+    writer.writerows([table.name, *row] for row in table.rows)
+    return file.getvalue().removesuffix("\n")
+
+
+def print_table(table: Table) -> None:
+    """Prints the table, in lines as long as its numbers need; a narrower terminal wraps them."""
+    shown = [column for column, name in enumerate(table.header) if name not in table.page_only]
+    drawn = rich.table.Table()
+    for column in shown:
+        justify = "left" if column < table.labels else "right"
+        drawn.add_column(table.header[column], justify=justify)  # type: ignore[arg-type]
+    for row in table.rows:
+        drawn.add_row(*(row[column] for column in shown))
+    console = Console()
+    console.width = max(console.width, console.measure(drawn, options=console.options.update(max_width=10_000)).maximum)
+    console.print(table.title, style="italic", highlight=False, soft_wrap=True)
+    console.print(drawn)

@@ -1,0 +1,178 @@
+"""Every wrong value, key or option ends in one line that names the key, and exit code 2; nothing is written."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from irg_experiments.cli import run
+
+LDA, VAE, CROSS, ACCURACY = (
+    ("experiment=lda",),
+    ("experiment=vae", "data=digits"),
+    ("experiment=cross_entropy",),
+    ("experiment=accuracy",),
+)
+
+# the key or word that the line must name -> command lines
+BAD: dict[str, list[tuple[str, ...]]] = {
+    "seed": [
+        (f"seed={value}",)
+        for value in ("abc", "2**70", "9999999999999999999", "-1", "1.5", "1e3", "true", "null", "[1]", "'${nope}'", "'???'")
+    ]
+    + [("seed.foo=3",), ("+seed.foo=3",), ("+seed=1",), ("seed='${oc.env:IRG_NO_SUCH_VARIABLE}'",), ("~seed",)],
+    "threads": [(f"threads={value}",) for value in ("0", "-1", "1.5", "two", "true", "100000")],
+    "compile": [(f"compile={value}",) for value in ("yes", "true", "1", "null")],
+    "rerun": [(f"rerun={value}",) for value in ("no", "1", "null")],
+    "device": [(f"device={value}",) for value in ("gpu", "null", "0", "[cpu]")],
+    "output": [(f"output={value}",) for value in ("[a]", "5", "null", "''")],
+    "quotes": [("output=é",), ("seed=[1",), ("output=日本",)],
+    "budget": [(f"budget={value}",) for value in ("x", "5", "null", "[short]")],
+    "experiment": [
+        ("experiment=nonsense",),
+        ("experiment=null",),
+        ("experiment=",),
+        ("~experiment",),
+        ("_target_=foo",),
+        ("_target_=math.pi",),
+    ],
+    "Unknown key": [
+        ("methd=implicit",),
+        ("trainin.steps=3",),
+        ("learning_rate=1",),
+        ("training.stps=3",),
+        ("+training.foo=1",),
+        ("+foo=1",),
+        ("training.steps.foo=5",),
+        (*LDA, "+model.foo=1"),
+        (*LDA, "+method.foo=1"),
+        (*LDA, "+data.foo=1"),
+        (*VAE, "+latent.foo=1"),
+        (*VAE, "latent=gamma", "latent.dimm=3"),
+        (*CROSS, "+von_mises.foo=1"),
+        (*ACCURACY, "+measurement.foo=1"),
+    ],
+    "latent": [(*LDA, "latent=gamma"), (*LDA, "latent.dim=3"), ("~latent",), ("latent=nonsense",)],
+    "method": [
+        ("method=implict",),
+        ("method=null",),
+        ("method=all",),
+        ("~method",),
+        ("method.name=5",),
+        ("method=rsvi", "method.name=a/b"),
+        ("method=explicit",),
+        ("method=measure_valued",),
+        (*VAE, "latent=von_mises", "method=pathwise_omt"),
+        (*VAE, "method=measure_valued"),
+        (*VAE, "gradient_variance.methods=[nonsense]"),
+        (*CROSS, "methods=implicit"),
+        (*CROSS, "methods=[nonsense]"),
+        (*CROSS, "methods=[5]"),
+        (*CROSS, "methods=[{name: rsvi, foo: 5}]"),
+        (*CROSS, "method=explicit"),
+        (*ACCURACY, "method=rsvi"),
+    ],
+    "augmentation": [
+        ("method=rsvi", f"method.augmentation={value}") for value in ("abc", "1e9", "-1", "1.5", "null", "true", "100000")
+    ]
+    + [("method=rsvi", "~method.augmentation", "+method.augmentations=1")],
+    "correction": [("method=rsvi", f"method.correction={value}") for value in ("maybe", "1", "null")],
+    "baseline": [("method=score_function", f"method.baseline={value}") for value in ("abc", "5", "null")],
+    "decay": [("method=score_function", f"method.decay={value}") for value in ("1", "-0.1", "nan", "abc")],
+    "data": [
+        ("data=newsgroup",),
+        ("data=null",),
+        ("~data",),
+        ("data=digits",),
+        (*VAE, "data=bars"),
+        ("data.root=5",),
+        ("data.root=null",),
+        (*ACCURACY, "data=bars"),
+        (*ACCURACY, "data.root=x"),
+    ],
+    "name": [
+        ("data.name=../../x",),
+        (f"data.name={'x' * 300}",),
+        ("model.name=[1]",),
+        ("data.name=''",),
+        (*VAE, "latent.name=.hidden"),
+    ],
+    "model.hidden": [
+        (f"model.hidden={value}",) for value in ("[]", "abc", "5", "[-1]", "[1.5]", "null", "[0]", "[true]", "[[1]]")
+    ],
+    "model.limits": [
+        (*experiment, f"model.limits={value}")
+        for experiment in (LDA, VAE)
+        for value in ("5", "[1,2,3]", "[nan,1]", "null", "[1e3,1e-3]", "[-1,1]", "[1]", "[0,1e3]", "abc", "[1,inf]")
+    ],
+    "model.topics": [(f"model.topics={value}",) for value in ("null", "0", "-1", "1.5", "abc", "true")] + [("~model.topics",)],
+    "model.prior_initial": [(f"model.prior_initial={value}",) for value in ("abc", "nan", "0", "-1", "inf", "null")],
+    "model": [
+        ("model=nonsense",),
+        ("model=vae",),
+        (*VAE, "model=lda"),
+        ("model=null",),
+        ("~model",),
+        ("model._target_=math.pi",),
+    ],
+    "training": [("training=5",), ("training=null",), ("~training",), ("training=[1]",)],
+    "training.steps": [(f"training.steps={value}",) for value in ("0", "-1", "1e3", "abc", "null", "true", "[1]")]
+    + [("~training.steps",)],
+    "training.learning_rate": [
+        (f"training.learning_rate={value}",) for value in ("0", "-1", "nan", "inf", "fast", "null", "true")
+    ],
+    "training.batch_size": [("training.batch_size=0",), ("training.batch_size=1.5",)],
+    "training.annealing": [(*VAE, f"training.annealing={value}") for value in ("slow", "null", "5")],
+    "training.patience": [(*VAE, "training.patience=0")],
+    "knn_labels": [(*VAE, f"evaluation.knn_labels={value}") for value in ("abc", "[0]", "[-5]", "5", "null", "[100000]")],
+    "evaluation.nll_samples": [(*VAE, f"evaluation.nll_samples={value}") for value in ("0", "abc", "1e3")],
+    "gradient_variance": [
+        (*VAE, f"gradient_variance.methods={value}") for value in ("implicit", "5", "[measure_valued]", "[[implicit]]")
+    ]
+    + [(*VAE, "gradient_variance.repeats=1")],
+    "latent.dim": [(*VAE, f"latent.dim={value}") for value in ("0", "-1", "1.5", "true", "abc", "null")],
+    "latent.concentration": [(*VAE, "latent=gamma", f"latent.concentration={value}") for value in ("abc", "0", "-1", "nan")],
+    "latent.rate": [(*VAE, "latent=gamma", "~latent.rate"), (*VAE, "latent=gamma", "latent.rate=0")],
+    "measurement": [
+        (*CROSS, "measurement.dtype=float16"),
+        (*CROSS, "measurement.points=0"),
+        (*ACCURACY, "measurement.elements=1"),
+    ],
+    "sweep": [(*CROSS, f"dirichlet.sweep={value}") for value in ("[3,1]", "5", "[-1,1]")],
+    "replicates": [(*CROSS, "von_mises.replicates=1")],
+    "several values": [("seed=0,1",), ("seed=range(0,3)",)],
+    "key=value": [("lda",), ("mnist",), ("=3",), ("-",)],
+    "option": [("--config-name", "foo"), ("--foo",), ("-x",)],
+    "--cfg": [("--resolve",), ("--cfg", "nonsense"), ("-c",)],
+    "--shell-completion": [("-sc", "install=foo"), ("-sc", "foo")],
+    "--config-dir": [("--config-dir", "no-such-folder")],
+    "foo": [("--cfg", "job", "training.foo=1")],
+}
+
+CASES = [(word, arguments) for word, lines in BAD.items() for arguments in lines]
+
+
+def test_there_are_enough_of_them():
+    assert len(CASES) >= 150
+
+
+@pytest.mark.parametrize(("word", "arguments"), CASES, ids=[" ".join(arguments)[:60] for _, arguments in CASES])
+def test_one_line_and_exit_code_2(
+    word: str,
+    arguments: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+):
+    monkeypatch.chdir(tmp_path)
+    smoke = () if any(it.startswith(("budget", "-", "~experiment", "--")) for it in arguments) else ("budget=smoke",)
+    monkeypatch.setattr(sys, "argv", ["irg-run", *arguments, *smoke])
+    with pytest.raises(SystemExit) as exit_:
+        run()
+    printed = capfd.readouterr()
+    assert exit_.value.code == 2, printed.err
+    (line,) = printed.err.splitlines()
+    assert re.match(r"error: .*[.…?]$", line), line
+    assert word in line
+    assert not list(tmp_path.iterdir())

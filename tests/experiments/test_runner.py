@@ -1,0 +1,266 @@
+"""What all experiments share, with an experiment of this file: directories, records, repetition, failure, what is shown."""
+
+import json
+import logging
+import math
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+from omegaconf import OmegaConf
+
+from irg_experiments.config.types import CONDUCT, Count, Positive
+from irg_experiments.errors import RunFailedError, UserError
+from irg_experiments.experiments import runner
+from irg_experiments.experiments.protocol import Experiment, ExperimentConfig, Figure, Result
+from irg_experiments.results.record import Record, read_record
+from irg_experiments.results.table import Table
+
+
+class TinyConfig(ExperimentConfig):
+    value: Positive
+    every: Annotated[Count, CONDUCT]
+    added_later: Count = 3
+
+
+class Tiny(Experiment):
+    """Its metric is a value of the config; it fails, or draws badly, when told to."""
+
+    Config = TinyConfig
+    refuse = fail = False
+    bad_figure = False
+    runs = 0
+
+    def prepare(self, device: Any, compiled: bool) -> None:
+        if self.refuse:
+            raise UserError("Not with me.")
+
+    def run(self, directory: Path) -> Result:
+        type(self).runs += 1
+        if self.fail:
+            raise KeyError("lost")
+        value = self.config.value
+        return Result({"value": value, "parts": {"odd": math.inf if value == 13 else 1.0}}, wall_seconds=0.5)
+
+    @classmethod
+    def tables(cls, records: Sequence[Record]) -> list[Table]:
+        return [
+            Table(
+                "tiny",
+                "Tiny",
+                ["name", "value"],
+                [[record["experiment"], str(record["metrics"]["value"])] for record in records],
+            )
+        ]
+
+    @classmethod
+    def figures(cls, directory: Path, record: Record) -> Iterator[Figure]:
+        def draw(path: Path) -> None:
+            if cls.bad_figure:
+                raise ZeroDivisionError("no ink")
+            path.write_text("picture")
+
+        yield Figure("one", draw)
+        yield Figure("two", lambda path: path.write_text("picture"))
+
+
+@pytest.fixture(autouse=True)
+def _as_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("refuse", False), ("fail", False), ("bad_figure", False), ("runs", 0)):
+        monkeypatch.setattr(Tiny, name, value)
+
+
+def config(tmp_path: Path, **changes: Any) -> Any:
+    values = {
+        "_target_": f"{__name__}.Tiny",
+        "experiment": "tiny",
+        "seed": 0,
+        "device": "cpu",
+        "threads": None,
+        "compile": "off",
+        "budget": "smoke",
+        "output": str(tmp_path / "outputs"),
+        "rerun": False,
+        "value": 2.0,
+        "every": 10,
+    }
+    return OmegaConf.create({**values, **changes})
+
+
+def run(tmp_path: Path, **changes: Any) -> Path:
+    return runner.run_experiment(config(tmp_path, **changes), [f"{name}={value}" for name, value in changes.items()])
+
+
+def record_of(directory: Path) -> Record:
+    record = read_record(directory)
+    assert record is not None
+    return record
+
+
+def test_a_record_says_what_ran_where_and_by_which_code(tmp_path: Path):
+    record = record_of(run(tmp_path))
+    assert (record["schema_version"], record["status"], record["compile"], record["error"]) == (2, "done", "off", None)
+    assert record["metrics"] == {"value": 2.0, "parts": {"odd": 1.0}}
+    assert {"cpu", "cores", "instruction_set", "threads"} <= record["machine"].keys()
+    assert {"irg_experiments", "torch", "python", "numpy"} <= record["versions"].keys()
+    assert record["git_commit"] is None or len(record["git_commit"].removesuffix("-dirty")) == 40
+
+
+def test_a_finished_run_is_shown_again_from_its_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    directory = run(tmp_path)
+    first = capsys.readouterr().out
+    assert run(tmp_path) == directory
+    assert capsys.readouterr().out == first
+    assert Tiny.runs == 1
+    assert "figures/one.png" in first
+    assert "2.0" in first
+    shutil.rmtree(directory / "figures")
+    run(tmp_path)
+    assert {path.name for path in (directory / "figures").iterdir()} == {"one.png", "two.png"}
+
+
+def test_a_finished_run_of_other_code_is_said_to_be_so(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    directory = run(tmp_path)
+    path = directory / "record.json"
+    path.write_text(json.dumps({**record_of(directory), "git_commit": "a" * 40}))
+    with caplog.at_level(logging.INFO):
+        run(tmp_path)
+    assert "by other code (commit aaaaaaa, this is " in caplog.text
+
+
+def test_the_directory_depends_on_what_can_change_the_result_alone(tmp_path: Path):
+    directory = run(tmp_path)
+    assert run(tmp_path, every=11) == directory
+    assert run(tmp_path, value=2) == directory
+    assert run(tmp_path, added_later=3) == directory
+    assert run(tmp_path, output=str(tmp_path / "elsewhere")).name == directory.name
+    assert len({directory.name, *(run(tmp_path, **it).name for it in ({"value": 3.0}, {"added_later": 4}, {"seed": 1}))}) == 4
+
+
+def test_repetitions_share_their_group(tmp_path: Path):
+    first, second, other = (record_of(run(tmp_path, **it)) for it in ({}, {"seed": 1}, {"value": 3.0}))
+    assert first["group"] == second["group"] != other["group"]
+    assert first["identity"] != second["identity"]
+
+
+def test_a_metric_that_is_not_finite_is_null_and_named(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    record = record_of(run(tmp_path, value=13.0))
+    assert record["status"] == "done"
+    assert record["metrics"] == {"value": 13.0, "parts": {"odd": None}}
+    assert record["non_finite"] == {"parts.odd": "inf"}
+    assert "parts.odd is inf" in caplog.text
+
+
+def test_a_figure_that_fails_costs_itself_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(Tiny, "bad_figure", True)
+    directory = run(tmp_path)
+    assert record_of(directory)["status"] == "done"
+    assert [path.name for path in (directory / "figures").iterdir()] == ["two.png"]
+    assert "one.png could not be drawn (ZeroDivisionError: no ink)" in caplog.text
+
+
+def test_a_figures_folder_that_cannot_be_written_costs_the_figures_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    directory = run(tmp_path)
+    shutil.rmtree(directory / "figures")
+    (directory / "figures").write_text("in the way")
+    run(tmp_path)
+    assert caplog.text.count("could not be drawn") == 2
+    assert record_of(directory)["status"] == "done"
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), UnicodeEncodeError("ascii", "µ", 0, 1, "no")])
+def test_output_that_cannot_be_printed_costs_the_text_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+):
+    def refuse(table: Table) -> None:
+        raise error
+
+    monkeypatch.setattr(runner, "print_table", refuse)
+    monkeypatch.setattr("irg_experiments.results.console._discard_the_rest", lambda: None)
+    directory = run(tmp_path)
+    assert record_of(directory)["status"] == "done"
+    assert (directory / "figures" / "two.png").exists()
+    assert "could not be printed" in caplog.text
+
+
+def test_an_unexpected_error_leaves_its_traceback_in_the_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Tiny, "fail", True)
+    with pytest.raises(RunFailedError, match=r"KeyError: 'lost'\. The traceback is in .*traceback\.txt"):
+        run(tmp_path)
+    (path,) = tmp_path.rglob("traceback.txt")
+    assert "KeyError" in path.read_text()
+    record = record_of(path.parent)
+    assert (record["status"], record["error"]) == ("failed", "KeyError: 'lost'")
+
+
+def test_a_refusal_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Tiny, "refuse", True)
+    with pytest.raises(UserError, match="Not with me"):
+        run(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_rerun_keeps_the_old_run_until_the_new_one_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    directory = run(tmp_path)
+    (directory / "mine.txt").write_text("of the old run")
+    monkeypatch.setattr(Tiny, "fail", True)
+    for _ in range(2):
+        with pytest.raises(RunFailedError):
+            run(tmp_path, rerun=True)
+        aside = directory.with_name(directory.name + ".replaced")
+        assert (aside / "mine.txt").exists()
+        assert record_of(aside)["status"] == "done"
+        assert record_of(directory)["status"] == "failed"
+    monkeypatch.setattr(Tiny, "fail", False)
+    assert run(tmp_path, rerun=True) == directory
+    assert not aside.exists()
+    assert not (directory / "mine.txt").exists()
+
+
+def test_rerun_of_a_link_leaves_what_it_points_to(tmp_path: Path):
+    directory = run(tmp_path)
+    elsewhere = tmp_path / "elsewhere"
+    directory.rename(elsewhere)
+    directory.symlink_to(elsewhere)
+    run(tmp_path, rerun=True)
+    assert Tiny.runs == 2
+    assert not directory.is_symlink()
+    assert record_of(directory)["status"] == record_of(elsewhere)["status"] == "done"
+
+
+def test_rerun_that_cannot_move_the_old_run_reports_nothing_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def refuse(self: Path, target: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    run(tmp_path)
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(UserError, match="cannot be moved aside"):
+        run(tmp_path, rerun=True)
+    assert Tiny.runs == 1
+
+
+def test_a_run_that_other_code_goes_on_with_names_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Tiny, "fail", True)
+    with pytest.raises(RunFailedError):
+        run(tmp_path)
+    (path,) = tmp_path.rglob("record.json")
+    started = "2020-01-01T00:00:00+00:00"
+    path.write_text(json.dumps({**record_of(path.parent), "git_commit": "b" * 40, "started": started, "compile": "off"}))
+    monkeypatch.setattr(Tiny, "fail", False)
+    record = record_of(run(tmp_path))
+    assert record["earlier_code"] == ["commit bbbbbbb"]
+    assert record["started"] == started
+
+
+def test_an_output_folder_that_cannot_be_written_is_told_in_one_line(tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"cannot be written .*output="):
+        run(tmp_path, output=str(tmp_path / "file"))
+    with pytest.raises(UserError, match="cannot be written"):
+        run(tmp_path, output=str(tmp_path / ("x" * 300)))

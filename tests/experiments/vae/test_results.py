@@ -1,0 +1,117 @@
+from pathlib import Path
+from typing import Any
+
+from irg_experiments.config.tree import ConfigTree
+from irg_experiments.experiments.vae import VAEExperiment
+from irg_experiments.experiments.vae.results import metrics_table, paper_nll, upgraded
+from irg_experiments.results.collect import collect
+from irg_experiments.results.paper import Printed
+from irg_experiments.results.table import Table
+
+
+def record(**changes: Any) -> dict[str, Any]:
+    metrics = {"test_nll": 130.0, "test_negative_elbo": 133.0, "test_kl": 6.0, "test_reconstruction": 127.0}
+    metrics |= {"test_active_units": 2, "test_knn_accuracy_1000": 0.75, "best_step": 1000, "last_step": 1200}
+    name, dim = changes.pop("latent", "von_mises"), changes.pop("dim", 2)
+    latent = {**ConfigTree().load("latent", name), "dim": dim, **changes.pop("options", {})}
+    values: dict[str, Any] = {
+        "method_label": "implicit",
+        "method": "implicit",
+        "data": "mnist",
+        "budget": "paper",
+        "seed": 0,
+        "started": "2026-01-01T00:00:00+00:00",
+        "group": f"{latent['name']}-{dim}",
+        "steps_per_second": 100.0,
+        "command": "irg-run experiment=vae latent=von_mises seed=0",
+        "metrics": metrics,
+        "config": {"latent": latent, "evaluation": {"nll_samples": 500}},
+    }
+    return {**values, **changes}
+
+
+def table(*records: dict[str, Any]) -> Table:
+    (made,) = VAEExperiment.tables(records)
+    return made
+
+
+def cells(*records: dict[str, Any]) -> dict[str, str]:
+    made = table(*records)
+    (row,) = made.rows
+    return dict(zip(made.header, row, strict=True))
+
+
+def test_rows_hold_the_mean_over_seeds_beside_the_paper():
+    second = record(seed=1, command="irg-run experiment=vae latent=von_mises seed=1")
+    second["metrics"] = {**second["metrics"], "test_nll": 131.0, "test_active_units": 1}
+    row = cells(second, record())
+    assert row["test NLL"] == "130.5 ± 0.7"
+    assert row["paper (from memory)"] == "127.6 ± 0.4"
+    assert row["active units"] == "1.5"
+    assert row["k-NN, 1,000 labels"] == "75.0%"
+    assert row["command"] == "`irg-run -m experiment=vae latent=von_mises seed=0,1`"
+
+
+def test_metrics_that_are_not_finite_are_named():
+    null = record(seed=1)
+    null["metrics"] = {**null["metrics"], "test_nll": None, "test_kl": None}
+    row = cells(null, record())
+    assert (row["test NLL"], row["KL"], row["−ELBO"]) == ("not finite", "not finite", "133.0 ± 0.0")
+    assert metrics_table(null).rows[0][1] == "not finite"
+
+
+def test_images_without_labels_have_no_accuracy():
+    unlabelled = record(data="binarized_mnist")
+    del unlabelled["metrics"]["test_knn_accuracy_1000"]
+    assert cells(unlabelled)["k-NN, 1,000 labels"] == "–"
+    assert not any("k-NN" in row[0] for row in metrics_table(unlabelled).rows)
+
+
+def test_dimensions_are_in_the_order_of_their_size():
+    rows = table(record(dim=10), record(dim=3, latent="normal"), record(dim=2)).rows
+    assert [row[:2] for row in rows] == [["normal", "3"], ["von_mises", "2"], ["von_mises", "10"]]
+    assert rows[0][5] == "–"
+
+
+def test_the_paper_is_quoted_for_its_own_setting_alone():
+    assert paper_nll(record()) is not None
+    assert paper_nll(record(method_label="explicit")) is not None
+    assert paper_nll(record(data="digits")) is None
+    assert paper_nll(record(method_label="RSVI")) is None
+    assert paper_nll(record(latent="dirichlet")) is None
+    assert paper_nll(record(options={"recommended": {"compare": []}})) is not None
+    assert paper_nll(record(options={"concentration": 10.0})) is None
+    assert paper_nll(record(options={"name": "mine"})) is None
+
+
+def test_a_spread_of_nought_is_printed_and_an_unknown_one_is_not():
+    rows = table(record(latent="normal", dim=40), record(latent="von_mises_fisher", dim=10)).rows
+    assert [row[5] for row in rows] == ["88.1 ± 0.0", "93.2"]
+    assert str(Printed(876, 7)) == "876 ± 7"
+
+
+def test_records_of_schema_1_are_rows_of_the_table():
+    found = collect([Path(__file__).parents[3] / "outputs/reference/vae"])
+    made = table(*(record for _, record in found))
+    assert len(made.rows) == len(found)
+    (row,) = (row for row in made.rows if row[:2] == ["beta_10", "10"])
+    # as published before
+    command = "`irg-run experiment=vae latent=beta_10 latent.dim=10 data=mnist budget=paper seed=0`"
+    scores = ["94.3", "92.1 ± 0.2", "98.9", "19.3", "10", "90.3%"]
+    assert row == ["beta_10", "10", "implicit", "mnist", *scores, "1", "190,000", command]
+
+
+def test_methods_of_schema_1_get_labels():
+    method = {"name": "rsvi", "augmentation": 5}
+    old = {"method": "rsvi", "config": {"method": method, "latent": {"_target_": "irg_experiments.models.latents.GammaLatent"}}}
+    assert upgraded(old)["method_label"] == "RSVI, B = 5"
+    old["config"]["latent"]["_target_"] = "irg_experiments.models.latents.VonMisesLatent"
+    assert upgraded(old)["method_label"] == "RSVI"
+    assert upgraded({**old, "method": "score_function", "config": {"method": {}}})["method_label"] == "score function"
+
+
+def test_the_headline_has_the_paper_budget_on_mnist_alone():
+    others = [record(dim=5, budget="short"), record(dim=5, data="digits"), record(dim=5, method_label="RSVI")]
+    (made,) = VAEExperiment.excerpts([record(), record(latent="normal", dim=10), *others])
+    assert made.header == ["latent", "D = 2", "paper (from memory)", "D = 10", "paper (from memory)"]
+    assert made.rows == [["normal", "–", "–", "130.0", "92.5 ± 0.2"], ["von_mises", "130.0", "127.6 ± 0.4", "–", "–"]]

@@ -1,0 +1,57 @@
+import pytest
+import torch
+
+from irg_experiments.data import Images
+from irg_experiments.experiments.vae.pictures import reconstructions, unit_square
+from irg_experiments.experiments.vae.scores import active_units, knn_accuracy, negative_log_likelihood
+from irg_experiments.models.latents import NormalLatent
+from irg_experiments.models.vae import VAE
+
+
+def small_model() -> VAE:
+    return VAE(8, NormalLatent(2), hidden=[4, 4])
+
+
+def test_scores_do_not_depend_on_the_batches(monkeypatch: pytest.MonkeyPatch):
+    model, x = small_model(), (torch.rand(30, 8) < 0.5).float()
+    with torch.no_grad():
+        whole = negative_log_likelihood(model, x, 4000)
+        monkeypatch.setattr("irg_experiments.experiments.vae.scores.SAMPLE_BYTES", 4000 * 8 * 4 * 7)
+        assert abs(negative_log_likelihood(model, x, 4000) - whole) < 0.01
+
+
+def test_units_that_never_move_are_not_active():
+    model, x = small_model(), (torch.rand(50, 8) < 0.5).float()
+    with torch.no_grad():
+        model.encoder[-1].weight.zero_()
+        assert active_units(model, x) == 0
+        model.encoder[-1].weight[0] = 5.0
+        model.encoder[-1].bias.zero_()
+        assert active_units(model, x) == 1
+
+
+def test_neighbours_of_separated_classes_vote_right():
+    model = small_model()
+    pixels = torch.zeros(40, 8, dtype=torch.uint8)
+    pixels[20:, :4] = 255
+    images = Images(pixels, torch.arange(40) // 20)
+    with torch.no_grad():
+        assert knn_accuracy(images, images, model, num_labels=30, neighbours=5, draws=2) == 1.0
+        shuffled = Images(pixels, torch.zeros(40, dtype=torch.long))
+        assert knn_accuracy(shuffled, images, model, num_labels=30, neighbours=5, draws=2) == 0.5
+
+
+def test_unit_square_is_seen_from_above():
+    square = unit_square(2)
+    assert square[0, 0].tolist() == [0.25, 0.75]
+    assert square[1, 1].tolist() == [0.75, 0.25]
+
+
+@pytest.mark.parametrize(("images", "columns"), [(30, 10), (20, 10), (7, 3)])
+def test_reconstructions_are_below_their_images(images: int, columns: int):
+    x = (torch.rand(images, 8) < 0.5).float()
+    with torch.no_grad():
+        rows = reconstructions(small_model(), x)
+    assert rows.shape == (4, columns, 8)
+    assert torch.equal(rows[0], x[:columns])
+    assert torch.equal(rows[2], x[columns : 2 * columns])

@@ -1,0 +1,117 @@
+"""irg-report over records of an experiment of this file, and over what is damaged beside them."""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from irg_experiments.errors import UserError
+from irg_experiments.experiments.protocol import Experiment, Figure, Result
+from irg_experiments.results.record import Record, new_record, write_record
+from irg_experiments.results.report import main, marks, replace_tables
+from irg_experiments.results.table import Table, comma_separated, markdown
+
+
+class Counted(Experiment):
+    """Tables and a figure from records alone."""
+
+    def prepare(self, device: Any, compiled: bool) -> None:
+        raise NotImplementedError
+
+    def run(self, directory: Path) -> Result:
+        raise NotImplementedError
+
+    @classmethod
+    def tables(cls, records: Sequence[Record]) -> list[Table]:
+        rows = [[record["data"], f"{record['metrics']['x']:.1f}", record["command"]] for record in records]
+        return [Table("counted", "What was counted", ["data", "x", "command"], rows, page_only=("command",))]
+
+    @classmethod
+    def figures(cls, directory: Path, record: Record) -> Iterator[Figure]:
+        yield Figure("picture", lambda path: path.write_text("new"))
+
+
+BEGIN, END = marks("counted")
+
+
+def write(folder: Path, name: str = "a", status: str = "done", target: str = f"{__name__}.Counted") -> Path:
+    config = {"_target_": target, "experiment": "counted", "data": {"name": "bars"}, "seed": 0, "budget": "short"}
+    directory = folder / name
+    directory.mkdir(parents=True)
+    record = new_record(config, name, name, "irg-run experiment=counted", "cpu", "off")
+    write_record(directory, {**record, "status": status, "metrics": {"x": 3.25}})
+    return directory
+
+
+def test_tables_for_people_and_for_machines(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    write(tmp_path)
+    main([str(tmp_path)])
+    out = capsys.readouterr().out
+    assert "What was counted" in out
+    assert "irg-run" not in out
+    main([str(tmp_path), "--format", "markdown"])
+    assert "| bars | 3.2 | irg-run experiment=counted |" in capsys.readouterr().out
+    main([str(tmp_path), "--format", "csv"])
+    assert capsys.readouterr().out == "table,data,x,command\ncounted,bars,3.2,irg-run experiment=counted\n"
+
+
+def test_figures_are_drawn_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    path = write(tmp_path) / "figures" / "picture.png"
+    path.parent.mkdir()
+    path.write_text("old")
+    main([str(tmp_path), "--figures"])
+    assert path.read_text() == "new"
+    assert str(path) in capsys.readouterr().out
+
+
+def test_tables_are_written_between_their_marks(tmp_path: Path):
+    write(tmp_path)
+    page, other = tmp_path / "page.md", tmp_path / "README"
+    for file in (page, other):
+        file.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    main([str(tmp_path), "--update"])
+    assert re.fullmatch(rf"before\n{BEGIN}\n.*\| bars \|.*\n{END}\nafter\n", page.read_text(), re.DOTALL)
+    assert "old" in other.read_text()
+    main([str(tmp_path), "--update", str(other)])
+    assert other.read_text() == page.read_text()
+
+
+def test_files_that_cannot_be_updated_are_named(tmp_path: Path):
+    write(tmp_path)
+    with pytest.raises(UserError, match=r"nowhere\.md"):
+        main([str(tmp_path), "--update", str(tmp_path / "nowhere.md")])
+    assert not (tmp_path / "nowhere.md").exists()
+    with pytest.raises(UserError, match="no lines"):
+        replace_tables("text", [Table("counted", "", ["a"], [])])
+
+
+def test_a_folder_without_a_finished_run_says_so(tmp_path: Path):
+    with pytest.raises(UserError, match=r"No record\.json below"):
+        main([str(tmp_path)])
+    for name, status in (("a", "failed"), ("b", "failed"), ("c", "running")):
+        write(tmp_path, name, status)
+    with pytest.raises(UserError, match="2 failed, 1 unfinished"):
+        main([str(tmp_path)])
+
+
+@pytest.mark.parametrize("content", [b'{"sta', b"\xff", b"[]", b"{}"])
+def test_what_is_no_record_is_named_and_the_rest_shown(
+    tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+):
+    write(tmp_path)
+    damaged = tmp_path / "damaged" / "record.json"
+    damaged.parent.mkdir()
+    damaged.write_bytes(content)
+    write(tmp_path, "foreign", target="nobody.knows.This")
+    main([str(tmp_path)])
+    assert str(damaged) in caplog.text
+    assert "nobody.knows.This" in caplog.text
+    assert "3.2" in capsys.readouterr().out
+
+
+def test_markdown_and_csv_of_a_table():
+    table = Table("t", "T", ["name", "value", "note"], [["a, b", "1", "x"]], labels=1, page_only=("note",))
+    assert markdown(table) == "| name | value | note |\n| --- | --: | --- |\n| a, b | 1 | x |"
+    assert comma_separated(table) == 'table,name,value,note\nt,"a, b",1,x'
