@@ -134,7 +134,7 @@ def _import_from_current_folder() -> None:
 
 
 def _run_with_hydra(arguments: Arguments) -> int:
-    """Runs the job, or each job of a sweep: one that fails stops none of the others. Returns the exit code of all."""
+    """Runs the job, or each job of a sweep, which a failed job does not stop. Returns the exit code of all."""
     import hydra
     from hydra.core.hydra_config import HydraConfig
 

@@ -94,7 +94,7 @@ def _check_names(folder: Path) -> None:
 
 
 def compose(arguments: Arguments) -> Any:
-    """The config of the overrides, of a sweep the first one: Hydra's own report of a mistake is a page.
+    """Composes the config of the overrides; for a sweep, that of its first run. Hydra reports a mistake in many lines.
 
     Raises:
         UserError: they are no overrides of this tree.
@@ -109,7 +109,7 @@ def compose(arguments: Arguments) -> Any:
 
 
 def resolved(config: Any) -> dict[str, Any]:
-    """The composed config as plain values, every reference followed; ``budgets`` counts where it is referred to alone.
+    """The composed config as plain values, every reference followed; ``budgets`` is dropped after its values were substituted.
 
     Raises:
         UserError: a reference leads nowhere, or a value is missing.
@@ -174,11 +174,16 @@ def _parsed(overrides: Sequence[str]) -> list[Any]:
 
 
 def _first_value(override: Any, sweep: bool) -> str:
+    from hydra.errors import HydraException
+
     if not override.is_sweep_override():
         return override.input_line
     if not sweep:
         raise UserError(f"{override.input_line} is several values: add -m to run each of them, or put a list in brackets.")
-    first = next(iter(override.sweep_string_iterator()), None)
+    try:
+        first = next(iter(override.sweep_string_iterator()), None)
+    except HydraException as error:  # a range for another sweeper than the basic one
+        raise UserError(f"{override.input_line} cannot be swept: give its values, separated by commas.") from error
     if first is None:
         raise UserError(f"{override.input_line} is no value at all: there is nothing to run.")
     return f"{override.get_key_element()}={first}"
@@ -188,10 +193,11 @@ def _composed(overrides: Sequence[str], tree: ConfigTree) -> Any:
     import hydra
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
 
     try:
         return hydra.compose("config", [*search_path(tree), *overrides])
-    except (HydraException, OmegaConfBaseException, ValueError) as error:  # ValueError: a group set to what names no file
+    except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:  # ValueError: what names no file
         raise UserError(_unknown_override(error, overrides, tree) or _first_line(error)) from error
 
 

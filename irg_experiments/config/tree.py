@@ -58,10 +58,19 @@ class ConfigTree:
         return next((comment for comment in comments if not comment.startswith("@")), "")
 
     def load(self, group: str, choice: str) -> dict[str, Any]:
-        """The keys of an option's file, interpolations unresolved."""
-        from omegaconf import OmegaConf
+        """The keys of an option's file, interpolations unresolved.
 
-        loaded: Any = OmegaConf.to_container(OmegaConf.load(self.path(group, choice)))
+        Raises:
+            UserError: the option does not exist, or its file cannot be read.
+        """
+        from omegaconf import OmegaConf
+        from yaml import YAMLError
+
+        path = self.path(group, choice)
+        try:
+            loaded: Any = OmegaConf.to_container(OmegaConf.load(path))
+        except (YAMLError, OSError, UnicodeDecodeError) as error:
+            raise UserError(f"{path} is no valid YAML file: {' '.join(str(error).split())}.") from error
         return loaded
 
 

@@ -34,7 +34,6 @@ Natural = Annotated[int, Strict(), Field(ge=0, le=_MOST), Must("a whole number o
 Seed = Annotated[int, Strict(), Field(ge=0, lt=2**32), Must("a whole number from 0 to 4294967295")]
 Real = Annotated[float, Strict(), Field(allow_inf_nan=False), Must("a number")]
 Positive = Annotated[float, Strict(), Field(gt=0, lt=math.inf, allow_inf_nan=False), Must("a positive number")]
-NonNegative = Annotated[float, Strict(), Field(ge=0, lt=math.inf, allow_inf_nan=False), Must("a number of at least 0")]
 Fraction = Annotated[float, Strict(), Field(ge=0, lt=1, allow_inf_nan=False), Must("a number of at least 0 and below 1")]
 Widths = Annotated[list[Count], Field(min_length=1), Must("a list of whole numbers of at least 1, such as [300, 300]")]
 Limits = Annotated[

@@ -138,7 +138,7 @@ def _download_from(url: str, file: RemoteFile, path: Path) -> None:
 
 
 def _transfer(url: str, target: Path, label: str) -> None:
-    import pooch  # type: ignore[import-untyped]
+    import pooch
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 

@@ -1,12 +1,13 @@
 """Which options of the config tree go together, for messages that name those that do."""
 
 import contextlib
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 from torch.distributions import Distribution
 
-from irg_experiments.config.components import Component, build, find, returned_type
+from irg_experiments.config.components import Component, build, returned_type
 from irg_experiments.config.tree import ConfigTree
 from irg_experiments.config.validation import validate
 from irg_experiments.errors import UserError
@@ -89,8 +90,13 @@ def methods_for(family: type[Distribution], tree: ConfigTree, elementwise: bool 
     """
 
     def can(option: Component) -> bool:
-        cls = find(option, "method")
-        return issubclass(cls, Estimator) and supports(cls, family) and (elementwise or not cls.elementwise)
+        cls = returned_type(option, "method")
+        return (
+            inspect.isclass(cls)
+            and issubclass(cls, Estimator)
+            and supports(cls, family)
+            and (elementwise or not cls.elementwise)
+        )
 
     return _able("method", tree, can)
 

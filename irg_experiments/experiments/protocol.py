@@ -1,16 +1,17 @@
 """What an experiment is: a typed config, ``run``, which leaves files, and tables and figures made of these files."""
 
 import abc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from irg_experiments.config.tree import ConfigTree
 from irg_experiments.config.types import CONDUCT, Boolean, Folder, Must, Name, Seed, Threads
 from irg_experiments.config.validation import Section
+from irg_experiments.results.drawing import Figure
 from irg_experiments.results.record import Record
 from irg_experiments.results.table import Table
 
@@ -60,18 +61,6 @@ class Result:
     wall_seconds: float
     steps_per_second: float | None = None
     method_label: str | None = None
-
-
-class Figure(NamedTuple):
-    """A picture of a run.
-
-    Attributes:
-        name: of its file, without a suffix.
-        draw: writes it to a path.
-    """
-
-    name: str
-    draw: Callable[[Path], object]
 
 
 class Experiment(abc.ABC):

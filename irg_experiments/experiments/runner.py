@@ -1,6 +1,7 @@
 """What every experiment shares: its directory, its record, its seed, and what happens when it is repeated, resumed or fails."""
 
 import dataclasses
+import functools
 import logging
 import os
 import shlex
@@ -49,7 +50,7 @@ def run_experiment(config: DictConfig, overrides: Sequence[str], tree: ConfigTre
     experiment = make_experiment(resolved(config), tree or ConfigTree())
     settings: ExperimentConfig = experiment.config
     directory = run_directory(settings)
-    earlier = load_record(directory) if os.path.exists(directory / RECORD) else None  # False for a name that is too long
+    earlier = _earlier(directory, settings.rerun)
     if earlier is not None and earlier["status"] == "done" and not settings.rerun:
         log.info("%s is done already%s; rerun=true runs it once more.", directory, _made_by_other_code(earlier))
         show(type(experiment), directory)
@@ -68,9 +69,19 @@ def run_experiment(config: DictConfig, overrides: Sequence[str], tree: ConfigTre
     if settings.rerun:  # only now, when everything that could refuse to run has been set up
         _move_aside(directory, earlier)
     _run_recorded(experiment, directory, record, resumed)
-    _remove(directory.with_name(directory.name + REPLACED))
+    _remove_replaced(directory)
     show(type(experiment), directory)
     return directory
+
+
+def _earlier(directory: Path, rerun: bool) -> Record | None:
+    """The record of an earlier run in the directory; one that cannot be read is never overwritten without being asked."""
+    if not os.path.exists(directory / RECORD):  # unlike Path.exists, False for a name that is too long
+        return None
+    record = load_record(directory)
+    if record is None and not rerun:
+        raise UserError(f"{directory} holds a record that cannot be read. Move it away, or repeat the run by rerun=true.")
+    return record
 
 
 def make_experiment(plain: dict[str, Any], tree: ConfigTree) -> Experiment:
@@ -96,8 +107,13 @@ def show(experiment: type[Experiment], directory: Path) -> None:
     for name, value in record["non_finite"].items():
         log.warning("%s is %s; the record has null in its place.", name, value)
     paths = draw(directory, experiment.figures(directory, record))
+    try:
+        tables = experiment.summary(directory, record)
+    except Exception as error:  # files of the run that are missing or damaged
+        log.warning("The tables of %s could not be made (%s: %s).", directory, type(error).__name__, error)
+        tables = []
     with forgiving_output():
-        for table in experiment.summary(directory, record):
+        for table in tables:
             print_table(table)
         for path in paths:
             print(path)
@@ -112,7 +128,7 @@ def run_directory(settings: ExperimentConfig) -> Path:
 def recorded_config(settings: ExperimentConfig, config: DictConfig) -> dict[str, Any]:
     """The checked config for the record, with the data root as it was written: a path of one machine helps no other."""
     recorded = settings.model_dump(mode="json", by_alias=True)
-    if "data" in recorded:
+    if recorded.get("data"):
         as_written: Any = OmegaConf.to_container(config.data)
         recorded["data"]["root"] = as_written["root"]
     return recorded
@@ -134,8 +150,8 @@ def _set_up_torch(settings: ExperimentConfig, resumed: Record | None) -> tuple[A
     from irg_experiments.training.device import resolve_device
 
     device = resolve_device(settings.device)
-    if settings.threads is not None:
-        torch.set_num_threads(settings.threads)
+    _default_threads()
+    torch.set_num_threads(settings.threads or _default_threads())
     before = resumed["compile"] if resumed else None
     compiled = resolve_mode(before or settings.compile, device)
     if before is not None and compiled != before:
@@ -143,6 +159,14 @@ def _set_up_torch(settings: ExperimentConfig, resumed: Record | None) -> tuple[A
     implicit.set_compile(compiled)
     torch.manual_seed(settings.seed)
     return device, compiled
+
+
+@functools.cache
+def _default_threads() -> int:
+    """What torch chose in this process, which an earlier run of a sweep may have changed since."""
+    import torch
+
+    return torch.get_num_threads()
 
 
 def _run_recorded(experiment: Experiment, directory: Path, record: Record, resumed: Record | None) -> None:
@@ -159,6 +183,8 @@ def _run_recorded(experiment: Experiment, directory: Path, record: Record, resum
         result = experiment.run(directory)
     except Exception as error:
         write_record(directory, {**record, "status": "failed", "error": f"{type(error).__name__}: {error}"})
+        if (aside := directory.with_name(directory.name + REPLACED)).exists():
+            log.warning("The earlier finished run is in %s.", aside)
         if isinstance(error, UserError | DivergedError):
             raise
         (directory / TRACEBACK).write_text(traceback.format_exc(), encoding="utf-8")
@@ -190,13 +216,23 @@ def _move_aside(directory: Path, earlier: Record | None) -> None:
     """Keeps a finished run until its successor is done; what was left of an unfinished one is removed."""
     aside = directory.with_name(directory.name + REPLACED)
     try:
-        if earlier is not None and earlier["status"] == "done":
+        if not os.path.lexists(directory):
+            return
+        if (earlier is None and (directory / RECORD).exists()) or (earlier is not None and earlier["status"] == "done"):
             _remove(aside)
             directory.rename(aside)
         else:
             _remove(directory)
     except OSError as error:
         raise UserError(f"{directory} cannot be moved aside ({error.strerror}). Nothing was run.") from error
+
+
+def _remove_replaced(directory: Path) -> None:
+    aside = directory.with_name(directory.name + REPLACED)
+    try:
+        _remove(aside)
+    except OSError as error:
+        log.warning("%s could not be removed (%s).", aside, error.strerror)
 
 
 def _remove(path: Path) -> None:

@@ -12,7 +12,7 @@ def repetitions(records: Iterable[Record]) -> list[list[Record]]:
     """Records in groups that differ in the seed alone, each seed once per group, in the order of the seeds.
 
     Records of the same configuration and code count once, the newest. Where one seed was run by different code, the groups are
-    told apart: the first holds the newest run of each seed, the next what is left.
+    told apart: the n-th group holds the n-th newest run of each seed.
     """
     by_group: dict[str, dict[int, dict[str, Record]]] = defaultdict(lambda: defaultdict(dict))
     for record in sorted(records, key=lambda record: record["started"]):
@@ -34,7 +34,7 @@ def code_note(records: Sequence[Record], groups: Sequence[Sequence[Record]]) -> 
 
 
 def spread(values: Sequence[float | None], digits: int = 1) -> str:
-    """Mean ± standard deviation over runs; the value alone when there is one, a dash for a value that is not finite."""
+    """Mean ± standard deviation over runs; the value alone when there is one; "not finite" if a value is not."""
     finite = [value for value in values if value is not None]
     if len(finite) < len(values) or not finite:
         return "not finite"

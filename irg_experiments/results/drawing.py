@@ -2,37 +2,42 @@
 
 import contextlib
 import logging
+import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple
 
 log = logging.getLogger(__name__)
 
 
-class Drawable(Protocol):
-    """A picture: see ``irg_experiments.experiments.protocol.Figure``."""
+class Figure(NamedTuple):
+    """A picture of a run.
 
-    @property
-    def name(self) -> str: ...  # noqa: D102
-    @property
-    def draw(self) -> Callable[[Path], object]: ...  # noqa: D102
+    Attributes:
+        name: of its file, without a suffix.
+        draw: writes it to a path.
+    """
+
+    name: str
+    draw: Callable[[Path], object]
 
 
-def draw(directory: Path, figures: Iterable[Drawable], again: bool = False) -> list[Path]:
+def draw(directory: Path, figures: Iterable[Figure], again: bool = False) -> list[Path]:
     """Draws into ``figures/`` what is not there yet, or all of them again; returns the paths of all that are there.
 
     Whatever goes wrong, from an unwritable folder to a number that cannot be drawn, is one line of log.
     """
     folder, paths = directory / "figures", []
     for figure in _until_an_error(figures, directory):
-        path = folder / f"{figure.name}.png"
+        path, temporary = folder / f"{figure.name}.png", folder / f".{figure.name}.png"
         try:
             if again or not path.exists():
                 folder.mkdir(exist_ok=True)
-                figure.draw(path)
+                figure.draw(temporary)
+                os.replace(temporary, path)
         except Exception as error:  # a picture is never worth a run
             with contextlib.suppress(OSError):
-                path.unlink()
+                temporary.unlink()
             log.warning(
                 "%s could not be drawn (%s: %s). irg-report --figures draws it again.", path, type(error).__name__, error
             )
@@ -41,7 +46,7 @@ def draw(directory: Path, figures: Iterable[Drawable], again: bool = False) -> l
     return paths
 
 
-def _until_an_error(figures: Iterable[Drawable], directory: Path) -> Iterator[Drawable]:
+def _until_an_error(figures: Iterable[Figure], directory: Path) -> Iterator[Figure]:
     try:
         yield from figures
     except Exception as error:  # files of the run that are missing or damaged

@@ -1,6 +1,8 @@
-"""A number as a paper prints it."""
+"""Numbers as a paper prints them, and which runs they stand beside."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from irg_experiments.config.tree import ConfigTree
 
 
 class Printed(NamedTuple):
@@ -11,3 +13,18 @@ class Printed(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.mean}" if self.spread is None else f"{self.mean} ± {self.spread}"
+
+
+def has_options_of_its_file(group: str, options: dict[str, Any], *free: str) -> bool:
+    """Whether an option of a record has the values of the committed file of its name.
+
+    Args:
+        group: of the option.
+        options: as recorded.
+        free: keys that may differ.
+    """
+    tree = ConfigTree()
+    if options["name"] not in tree.choices(group):
+        return False
+    usual = tree.load(group, options["name"])
+    return all(usual.get(key) == value for key, value in options.items() if key not in (*free, "recommended"))

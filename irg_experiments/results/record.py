@@ -64,7 +64,8 @@ def new_record(config: dict[str, Any], identity: str, group: str, command: str, 
 
 def write_record(directory: Path, record: Record) -> None:
     """Writes ``record.json`` whole or not at all; a metric that is not finite becomes null, and is named in ``non_finite``."""
-    metrics, non_finite = _finite(record["metrics"]), dict(_non_finite(record["metrics"]))
+    plain = _plain(record["metrics"])
+    metrics, non_finite = _finite(plain), dict(_non_finite(plain))
     checked = {**record, "metrics": metrics, "non_finite": {**record["non_finite"], **non_finite}}
     temporary = directory / f"{RECORD}.tmp"
     try:
@@ -75,9 +76,20 @@ def write_record(directory: Path, record: Record) -> None:
         raise
 
 
+def _plain(value: Any) -> Any:
+    """Numbers of NumPy and torch as Python's."""
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value.item() if hasattr(value, "item") else value
+
+
 def _finite(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -85,6 +97,8 @@ def _non_finite(metrics: dict[str, Any], prefix: str = "") -> Iterator[tuple[str
     for name, value in metrics.items():
         if isinstance(value, dict):
             yield from _non_finite(value, f"{prefix}{name}.")
+        elif isinstance(value, list):
+            yield from _non_finite({str(index): item for index, item in enumerate(value)}, f"{prefix}{name}.")
         elif isinstance(value, float) and not math.isfinite(value):
             yield f"{prefix}{name}", str(value)
 

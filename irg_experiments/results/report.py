@@ -29,7 +29,10 @@ def main(arguments: Sequence[str]) -> None:
         )
     if options.update is not None:
         tables = list(_tables(finished, pages=True))
-        for file in options.update or _pages(options.paths):
+        files = options.update or _pages(options.paths)
+        if not files:
+            raise UserError(f"No Markdown file in {', '.join(map(str, options.paths))} has marks for tables; name one.")
+        for file in files:
             update(file, tables)
     else:
         _print(list(_tables(finished, pages=False)), options.format)
@@ -109,6 +112,8 @@ def replace_tables(text: str, tables: Sequence[Table], name: str = "The file") -
     """
     present = [table for table in tables if all(mark in text for mark in marks(table.name))]
     if not present:
+        if not tables:
+            raise UserError(f"There is no table to put into {name}.")
         example = " and ".join(map(repr, marks(tables[0].name)))
         raise UserError(f"{name} has no lines {example} to put a table between.")
     for table in present:

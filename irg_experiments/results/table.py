@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import rich.table
 from rich.console import Console
+from rich.text import Text
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,10 @@ def print_table(table: Table) -> None:
     drawn = rich.table.Table()
     for column in shown:
         justify = "left" if column < table.labels else "right"
-        drawn.add_column(table.header[column], justify=justify)  # type: ignore[arg-type]
+        drawn.add_column(Text(table.header[column]), justify=justify)  # type: ignore[arg-type]
     for row in table.rows:
-        drawn.add_row(*(row[column] for column in shown))
+        drawn.add_row(*(Text(row[column]) for column in shown))
     console = Console()
     console.width = max(console.width, console.measure(drawn, options=console.options.update(max_width=10_000)).maximum)
-    console.print(table.title, style="italic", highlight=False, soft_wrap=True)
+    console.print(Text(table.title), style="italic", highlight=False, soft_wrap=True)
     console.print(drawn)

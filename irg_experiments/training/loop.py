@@ -245,7 +245,7 @@ class _Run:
         self.training_seconds += time.perf_counter() - start
 
     def _finite_mean_loss(self) -> float:
-        # a sum stays NaN or infinite once it is, so it tells of every step since the last look
+        # a sum stays NaN or infinite once it is, so one check covers all steps since the last one
         mean = self._loss_sum.item() / self._loss_steps
         if not math.isfinite(mean):
             raise DivergedError(

@@ -87,7 +87,7 @@ def record_of(seed: int, perplexity: float | None, label: str = "implicit") -> R
         "steps_per_second": 250.0,
         "command": f"irg-run data=newsgroups budget=paper seed={seed}",
         "metrics": {"test_perplexity": perplexity, "test_perplexity_corpus": 8.0},
-        "config": {"model": {"topics": 50}},
+        "config": {"model": {"name": "lda", "topics": 50}},
     }
 
 
@@ -103,7 +103,8 @@ def test_variants_of_a_method_are_told_apart_and_others_than_the_papers_have_no_
     assert [row[1] for row in rows] == ["RSVI, B = 5", "implicit"]
     assert [row[3] for row in rows] == ["970.0", "not finite"]
     assert rows[0][5] == "968 ± 18"
-    assert paper_perplexity({**record_of(0, 1.0), "config": {"model": {"topics": 20}}}) is None
+    for changed in ({"topics": 20}, {"topics": 50, "hidden": [2]}):
+        assert paper_perplexity({**record_of(0, 1.0), "config": {"model": {"name": "lda", **changed}}}) is None
 
 
 def test_topics_are_matched():

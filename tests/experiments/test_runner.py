@@ -8,13 +8,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import pytest
+import torch
 from omegaconf import OmegaConf
 
 from irg_experiments.config.types import CONDUCT, Count, Positive
 from irg_experiments.errors import RunFailedError, UserError
 from irg_experiments.experiments import runner
-from irg_experiments.experiments.protocol import Experiment, ExperimentConfig, Figure, Result
+from irg_experiments.experiments.protocol import Experiment, ExperimentConfig, Result
+from irg_experiments.results.drawing import Figure
 from irg_experiments.results.record import Record, read_record
 from irg_experiments.results.table import Table
 
@@ -264,3 +267,50 @@ def test_an_output_folder_that_cannot_be_written_is_told_in_one_line(tmp_path: P
         run(tmp_path, output=str(tmp_path / "file"))
     with pytest.raises(UserError, match="cannot be written"):
         run(tmp_path, output=str(tmp_path / ("x" * 300)))
+
+
+@pytest.mark.parametrize("content", ['{"schema_version": 99, "status": "done", "config": {}}', "{", "[]"])
+def test_a_record_that_cannot_be_read_is_never_overwritten(tmp_path: Path, content: str):
+    directory = run(tmp_path)
+    (directory / "record.json").write_text(content)
+    with pytest.raises(UserError, match=r"record that cannot be read.*rerun=true"):
+        run(tmp_path)
+    assert (directory / "record.json").read_text() == content
+
+
+def test_rerun_over_a_record_that_cannot_be_read_keeps_it_until_the_new_run_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    directory = run(tmp_path)
+    (directory / "record.json").write_text("{")
+    monkeypatch.setattr(Tiny, "fail", True)
+    with pytest.raises(RunFailedError):
+        run(tmp_path, rerun=True)
+    assert (directory.with_name(directory.name + ".replaced") / "record.json").read_text() == "{"
+
+
+def test_numbers_of_numpy_are_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    metrics = {"value": np.float32(0.5), "list": [np.float64(math.nan), 1.0]}
+    monkeypatch.setattr(Tiny, "run", lambda self, directory: Result(metrics, wall_seconds=0.5))
+    record = record_of(run(tmp_path))
+    assert record["metrics"] == {"value": 0.5, "list": [None, 1.0]}
+    assert record["non_finite"] == {"list.0": "nan"}
+
+
+def test_tables_that_cannot_be_made_cost_themselves_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+):
+    def damaged(directory: Path, record: Record) -> list[Table]:
+        raise OSError("damaged file")
+
+    monkeypatch.setattr(Tiny, "summary", damaged)
+    run(tmp_path)
+    assert "could not be made (OSError: damaged file)" in caplog.text
+    assert "two.png" in capsys.readouterr().out
+
+
+def test_threads_of_one_run_do_not_reach_the_next(tmp_path: Path):
+    usual = torch.get_num_threads()
+    runner._default_threads.cache_clear()
+    assert record_of(run(tmp_path, threads=usual + 1))["machine"]["threads"] == usual + 1
+    assert record_of(run(tmp_path))["machine"]["threads"] == usual

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from irg_experiments.errors import UserError
-from irg_experiments.experiments.protocol import Experiment, Figure, Result
+from irg_experiments.experiments.protocol import Experiment, Result
+from irg_experiments.results.drawing import Figure
 from irg_experiments.results.record import Record, new_record, write_record
 from irg_experiments.results.report import main, marks, replace_tables
-from irg_experiments.results.table import Table, comma_separated, markdown
+from irg_experiments.results.table import Table, comma_separated, markdown, print_table
 
 
 class Counted(Experiment):
@@ -115,3 +116,8 @@ def test_markdown_and_csv_of_a_table():
     table = Table("t", "T", ["name", "value", "note"], [["a, b", "1", "x"]], labels=1, page_only=("note",))
     assert markdown(table) == "| name | value | note |\n| --- | --: | --- |\n| a, b | 1 | x |"
     assert comma_separated(table) == 'table,name,value,note\nt,"a, b",1,x'
+
+
+def test_cells_are_text_and_no_markup(capsys: pytest.CaptureFixture[str]):
+    print_table(Table("t", "T [red]", ["name"], [["[/b] and [red]"]]))
+    assert "[/b] and [red]" in capsys.readouterr().out

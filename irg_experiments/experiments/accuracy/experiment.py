@@ -8,7 +8,8 @@ from typing import Any
 
 from irg_experiments.experiments.accuracy import results
 from irg_experiments.experiments.accuracy.config import AccuracyConfig
-from irg_experiments.experiments.protocol import Experiment, Figure, Result
+from irg_experiments.experiments.protocol import Experiment, Result
+from irg_experiments.results.drawing import Figure
 from irg_experiments.results.record import Record
 from irg_experiments.results.table import Table
 

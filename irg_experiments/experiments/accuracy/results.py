@@ -62,7 +62,7 @@ def absolute_table(records: Sequence[Record]) -> Table:
     return grouped_table("accuracy_absolute", title, ["distribution", "method", "dtype", *header], rows, labels=3)
 
 
-# what the main result is told by
+# the methods that the README shows
 HEADLINE = ("implicit", "torch (J & O 2018)", "TensorFlow (the paper's code)", "JAX")
 
 

@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
-from irg_experiments.experiments.protocol import Figure
+from irg_experiments.results.drawing import Figure
 from irg_experiments.results.figures import save
 
 # of the swept parameter: label of the axis, and whether it is logarithmic

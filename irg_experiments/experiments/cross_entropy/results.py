@@ -35,7 +35,7 @@ def variance_table(records: Sequence[Record]) -> Table:
     return grouped_table("cross_entropy", title, ["distribution", "method", *NUMBERS], [row for *_, row in rows], labels=2)
 
 
-# what the main result is told by
+# the methods that the README shows
 HEADLINE = ("implicit", "RSVI", "RSVI, B = 1", "RSVI, B = 5", "RSVI, B = 20", "score function")
 
 

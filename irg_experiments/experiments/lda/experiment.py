@@ -6,8 +6,9 @@ from typing import Any
 
 from irg_experiments.experiments.lda import results
 from irg_experiments.experiments.lda.config import LDAConfig
-from irg_experiments.experiments.protocol import Experiment, Figure, Result
+from irg_experiments.experiments.protocol import Experiment, Result
 from irg_experiments.results.arrays import read_arrays, write_arrays
+from irg_experiments.results.drawing import Figure
 from irg_experiments.results.record import Record
 from irg_experiments.results.table import Table
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from irg_experiments.experiments.lda.results import NEAR_ZERO, paper_perplexity
-from irg_experiments.experiments.protocol import Figure
 from irg_experiments.results.arrays import Arrays
+from irg_experiments.results.drawing import Figure
 from irg_experiments.results.figures import learning_curve, save
 from irg_experiments.results.record import Record
 from irg_experiments.training.metrics_log import read_metrics

@@ -7,7 +7,7 @@ import numpy as np
 
 from irg_experiments.results.aggregate import code_note, command, repetitions, spread
 from irg_experiments.results.arrays import Arrays
-from irg_experiments.results.paper import Printed
+from irg_experiments.results.paper import Printed, has_options_of_its_file
 from irg_experiments.results.record import Record
 from irg_experiments.results.table import Table
 
@@ -29,8 +29,9 @@ PAPER: dict[tuple[str, str], dict[str, Printed]] = {
 
 
 def paper_perplexity(record: Record) -> Printed | None:
-    """The paper's figure for the record's model, method, data set and number of topics."""
-    if record["config"]["model"].get("topics") != PAPER_TOPICS:
+    """The paper's figure for the record's method and data set, if the model has the paper's topics and its file's options."""
+    model = record["config"]["model"]
+    if model.get("topics") != PAPER_TOPICS or not has_options_of_its_file("model", model, "topics"):
         return None
     return PAPER.get((record["model"], record["method_label"]), {}).get(record["data"])
 

@@ -45,7 +45,7 @@ class LDATask:
         self.data: TopicData = build(config.data, "data")
         check_batch_size(self.training.batch_size, len(self.data.train), "documents")
         self.model: TopicModel = build(config.model, "model", num_words=len(self.data.train.vocabulary)).to(device)
-        self.estimator = make_estimator(config.method, self.model.family, f"model={config.model.name}", tree)
+        self.estimator = make_estimator(config.method, self.model.family, f"model={config.model.name}", tree, elementwise=False)
         self.test = self.data.test.to(device)
         self.stream = DocumentStream(self.data.train.to(device), self.training.batch_size, config.seed)
         names, parameters = zip(*self.model.named_parameters(), strict=True)

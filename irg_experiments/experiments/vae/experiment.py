@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from irg_experiments.experiments.protocol import Experiment, Figure, Result
+from irg_experiments.experiments.protocol import Experiment, Result
 from irg_experiments.experiments.vae import results
 from irg_experiments.experiments.vae.config import VAEConfig
 from irg_experiments.results.arrays import read_arrays, write_arrays
+from irg_experiments.results.drawing import Figure
 from irg_experiments.results.record import Record
 from irg_experiments.results.table import Table
 

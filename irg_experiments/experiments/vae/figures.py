@@ -10,9 +10,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from irg_experiments.experiments.protocol import Figure
 from irg_experiments.experiments.vae.results import VARIANCE
 from irg_experiments.results.arrays import Arrays
+from irg_experiments.results.drawing import Figure
 from irg_experiments.results.figures import STEPS, learning_curve, save
 from irg_experiments.training.metrics_log import read_metrics
 

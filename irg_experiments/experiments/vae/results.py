@@ -4,9 +4,8 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from irg_experiments.config.tree import ConfigTree
 from irg_experiments.results.aggregate import code_note, command, repetitions, spread
-from irg_experiments.results.paper import Printed
+from irg_experiments.results.paper import Printed, has_options_of_its_file
 from irg_experiments.results.record import Record
 from irg_experiments.results.table import Table
 
@@ -38,19 +37,14 @@ PAPER_METHODS = ("implicit", "explicit")
 def paper_nll(record: Record) -> Printed | None:
     """The paper's figure for the record's latent space, dimension and data set, where method and options are the paper's."""
     latent = record["config"]["latent"]
-    if record["data"] != PAPER_DATA or record["method_label"] not in PAPER_METHODS or not _has_options_of_its_file(latent):
+    if record["data"] != PAPER_DATA or record["method_label"] not in PAPER_METHODS or not _is_of_the_paper(record["config"]):
         return None
     return PAPER.get(latent["name"], {}).get(latent["dim"])
 
 
-def _has_options_of_its_file(latent: dict[str, Any]) -> bool:
-    """Whether the latent space is, except for its dimension, the one that configs/latent describes under its name."""
-    tree = ConfigTree()
-    return latent["name"] in tree.choices("latent") and _options(latent) == _options(tree.load("latent", latent["name"]))
-
-
-def _options(latent: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in latent.items() if name not in ("dim", "recommended")}
+def _is_of_the_paper(config: dict[str, Any]) -> bool:
+    """Whether latent space and model are those that the option files of their names describe, except for the dimension."""
+    return has_options_of_its_file("latent", config["latent"], "dim") and has_options_of_its_file("model", config["model"])
 
 
 def nll_table(records: Sequence[Record]) -> Table:
@@ -70,14 +64,21 @@ def headline_table(records: Sequence[Record]) -> Table:
         for group in repetitions(records)
         if group[0]["data"] == PAPER_DATA and group[0]["method_label"] in PAPER_METHODS and group[0]["budget"] == "paper"
     ]
-    cells = {(group[0]["config"]["latent"]["name"], group[0]["config"]["latent"]["dim"]): group for group in groups}
+    cells: dict[tuple[str, int], Sequence[Record]] = {}
+    for group in groups:
+        latent = group[0]["config"]["latent"]
+        name, number = latent["name"], 1
+        while (name, latent["dim"]) in cells:  # other options, or other code
+            number += 1
+            name = f"{latent['name']} ({number})"
+        cells[name, latent["dim"]] = group
     names, dims = sorted({name for name, _ in cells}), sorted({dim for _, dim in cells})
     rows = []
     for name in names:
         row = [name]
         for dim in dims:
-            group = cells.get((name, dim))
-            row += ["–", "–"] if group is None else [_nll(group), str(paper_nll(group[0]) or "–")]
+            found = cells.get((name, dim))
+            row += ["–", "–"] if found is None else [_nll(found), str(paper_nll(found[0]) or "–")]
         rows.append(row)
     header = ["latent", *(title for dim in dims for title in (f"D = {dim}", "paper (from memory)"))]
     return Table("nll_headline", "Test negative log-likelihood in nats", header, rows)

@@ -25,7 +25,7 @@ def record(**changes: Any) -> dict[str, Any]:
         "steps_per_second": 100.0,
         "command": "irg-run experiment=vae latent=von_mises seed=0",
         "metrics": metrics,
-        "config": {"latent": latent, "evaluation": {"nll_samples": 500}},
+        "config": {"latent": latent, "model": {"name": "vae"}, "evaluation": {"nll_samples": 500}},
     }
     return {**values, **changes}
 

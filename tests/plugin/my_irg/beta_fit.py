@@ -11,9 +11,10 @@ import numpy as np
 from irg_experiments.config.components import Component
 from irg_experiments.config.types import Count, Positive
 from irg_experiments.config.validation import Section
-from irg_experiments.experiments.protocol import Experiment, ExperimentConfig, Figure, Result
+from irg_experiments.experiments.protocol import Experiment, ExperimentConfig, Result
 from irg_experiments.results.aggregate import command, repetitions, spread
 from irg_experiments.results.arrays import read_arrays, write_arrays
+from irg_experiments.results.drawing import Figure
 from irg_experiments.results.record import Record
 from irg_experiments.results.table import Table
 
