@@ -147,6 +147,8 @@ def _check_word(word: str, tree: ConfigTree) -> None:
         example = f"{group}={word}" if group else "experiment=lda"
         raise UserError(f"'{word}' does not say what it sets: arguments are key=value, such as {example}.")
     group = name.lstrip("+~").partition("@")[0]
+    if separator and group in GROUPS and value[:1] in ("[", "{"):
+        raise UserError(f"{name} takes one option by its name, such as {group}={tree.choices(group)[0]}, not {value}.")
     if separator and group in GROUPS and not re.search(r"[(\[{$]", value):
         for choice in value.split(","):
             if choice not in tree.choices(group):

@@ -59,6 +59,8 @@ BAD: dict[str, list[tuple[str, ...]]] = {
         ("method=null",),
         ("method=all",),
         ("~method",),
+        ("method=[implicit,rsvi]",),
+        ("method={name: rsvi}",),
         ("method.name=5",),
         ("method=rsvi", "method.name=a/b"),
         ("method=explicit",),
