@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 from irg_experiments import __version__
-from irg_experiments.config.command_line import Arguments, compose, parse, resolved
+from irg_experiments.config.command_line import Arguments, parse, resolved
+from irg_experiments.config.composition import compositions, naming
 from irg_experiments.config.tree import GROUPS, ConfigTree, config_directory
 from irg_experiments.errors import DivergedError, RunFailedError, UserError
 from irg_experiments.results.console import tolerate_any_encoding
@@ -117,14 +118,15 @@ def _run(words: list[str]) -> int:
 
 
 def _check(arguments: Arguments) -> None:
-    """Everything that can be wrong before torch is imported; of a sweep, in its first run."""
+    """Everything that can be wrong before torch is imported; of a sweep, in each of its runs."""
     from irg_experiments.experiments.runner import make_experiment
 
-    config = compose(arguments)
-    if not arguments.show:
-        make_experiment(resolved(config), arguments.tree)
-    elif "--resolve" in arguments.passed_on:
-        resolved(config)
+    for run, config in compositions(arguments):
+        with naming(run):
+            if not arguments.show:
+                make_experiment(resolved(config), arguments.tree)
+            elif "--resolve" in arguments.passed_on:
+                resolved(config)
 
 
 def _import_from_current_folder() -> None:

@@ -10,11 +10,11 @@ import inspect
 import typing
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, create_model
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, create_model
 
 from irg_experiments.config.tree import ConfigTree
 from irg_experiments.config.types import CONDUCT, Conduct, Folder, Must, Name
-from irg_experiments.config.validation import validate
+from irg_experiments.config.validation import Misfit, validate
 from irg_experiments.errors import UserError
 
 
@@ -52,17 +52,30 @@ def _expanded(entries: Any, info: ValidationInfo) -> Any:
     if not isinstance(entries, list):
         return entries
     tree: ConfigTree = (info.context or {}).get("tree") or ConfigTree()
-    expanded = []
-    for entry in entries:
-        options = entry if isinstance(entry, dict) else {"name": entry}
-        known = "_target_" in options or not isinstance(options.get("name"), str)
-        expanded.append(options if known else {**tree.load("method", options["name"]), **options})
-    return expanded
+    return [_with_options_of_its_file(entry if isinstance(entry, dict) else {"name": entry}, tree) for entry in entries]
+
+
+def _with_options_of_its_file(entry: dict[str, Any], tree: ConfigTree) -> dict[str, Any]:
+    name, target = entry.get("name"), entry.get("_target_")
+    if not isinstance(name, str) or (target is not None and name not in tree.choices("method")):
+        return entry
+    options = tree.load("method", name)
+    if target not in (None, options["_target_"]):
+        raise Misfit(f"has '{name}', which is {options['_target_']}, not {target}: leave out the _target_.")
+    return {**options, **entry}
+
+
+def _different(methods: list[Component]) -> list[Component]:
+    for number, method in enumerate(methods):
+        if any(method.target == other.target and method.options == other.options for other in methods[:number]):
+            raise Misfit(f"has {method.name} twice with the same options: leave out one of the two.")
+    return methods
 
 
 Methods = Annotated[
     list[Component],
     BeforeValidator(_expanded),
+    AfterValidator(_different),
     Must("a list of methods, such as [implicit, {name: rsvi, augmentation: 5}]"),
 ]
 

@@ -18,7 +18,8 @@ class Must:
     words: str
 
 
-def _ascending(limits: tuple[float, float]) -> tuple[float, float]:
+def ascending(limits: tuple[float, float]) -> tuple[float, float]:
+    """The two numbers. Raises ValueError unless the smaller one comes first."""
     if not limits[0] < limits[1]:
         raise ValueError("the smaller number comes first")
     return limits
@@ -38,7 +39,7 @@ Fraction = Annotated[float, Strict(), Field(ge=0, lt=1, allow_inf_nan=False), Mu
 Widths = Annotated[list[Count], Field(min_length=1), Must("a list of whole numbers of at least 1, such as [300, 300]")]
 Limits = Annotated[
     tuple[Positive, Positive],
-    AfterValidator(_ascending),
+    AfterValidator(ascending),
     Must("two positive numbers, the smaller first, such as [1.0e-3, 1.0e3]"),
 ]
 # part of a folder's name: no separators, no leading dot

@@ -1,5 +1,6 @@
 """What all experiments share, with an experiment of this file: directories, records, repetition, failure, what is shown."""
 
+import hashlib
 import json
 import logging
 import math
@@ -131,6 +132,28 @@ def test_a_finished_run_of_other_code_is_said_to_be_so(tmp_path: Path, caplog: p
     with caplog.at_level(logging.INFO):
         run(tmp_path)
     assert "by other code (commit aaaaaaa, this is " in caplog.text
+
+
+def test_a_finished_run_of_an_edited_class_is_said_to_be_so(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    directory = run(tmp_path)
+    record = record_of(directory)
+    assert record["sources"] == {f"{__name__}.Tiny": hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]}
+    (directory / "record.json").write_text(json.dumps({**record, "sources": {f"{__name__}.Tiny": "0" * 12}}))
+    with caplog.at_level(logging.INFO):
+        run(tmp_path)
+    (line,) = [message for message in caplog.messages if "done already" in message]
+    assert f"by other code ({__name__}.Tiny 000000000000, this is {__name__}.Tiny " in line
+    assert line.endswith("; rerun=true runs it once more.")
+
+
+def test_a_record_that_names_no_sources_is_not_said_to_be_of_others(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    directory = run(tmp_path)
+    record = record_of(directory)
+    del record["sources"]
+    (directory / "record.json").write_text(json.dumps(record))
+    with caplog.at_level(logging.INFO):
+        run(tmp_path)
+    assert "done already; rerun=true" in caplog.text
 
 
 def test_the_directory_depends_on_what_can_change_the_result_alone(tmp_path: Path):

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from irg_experiments.config import ConfigTree
-from irg_experiments.config.command_line import Arguments, compose, resolved
+from irg_experiments.config.command_line import Arguments, resolved
+from irg_experiments.config.composition import compose
 from irg_experiments.config.identity import identity
 from irg_experiments.experiments.runner import make_experiment
 from irg_experiments.results.collect import collect, load_record
