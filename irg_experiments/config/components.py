@@ -100,6 +100,30 @@ def find(component: Component, section: str) -> Any:
     return target
 
 
+def check_options(section: BaseModel, path: str = "") -> None:
+    """Checks the given options of all components of a config, before any of them is built.
+
+    Args:
+        section: the config, or a part of it.
+        path: its dotted path with a dot at the end, for messages.
+
+    Raises:
+        UserError: an option is unknown or has a value that it cannot have.
+    """
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        named = {f"{path}{name}[{number}]": item for number, item in enumerate(value)} if isinstance(value, list) else {}
+        for key, item in {f"{path}{name}": value, **named}.items():
+            if isinstance(item, Component):
+                parameters = inspect.signature(find(item, key)).parameters.values()
+                required = {parameter.name for parameter in parameters if parameter.default is inspect.Parameter.empty}
+                given = {option: value for option, value in item.options.items() if value is not None}
+                # the others may come at run time, and null may say that options do not go together
+                check(Component(_target_=item.target, name=item.name, **given), key, *(required - given.keys()))
+            elif isinstance(item, BaseModel):
+                check_options(item, f"{key}.")
+
+
 def check(component: Component, section: str, *runtime: str) -> BaseModel:
     """The options of a component, checked against the signature of its target.
 

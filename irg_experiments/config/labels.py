@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from irg_experiments.config.tree import GROUPS, ConfigTree, unknown_key
@@ -33,20 +34,19 @@ def check_labels(config: Any, words: Sequence[str], tree: ConfigTree) -> None:
     for group, choice in chosen.items():
         name = plain[group].get("name", choice) if group in plain else config.get(group)
         if group in plain and group != "experiment" and name != choice:
-            _refuse(f"{group}.name", name, group, choice, tree)
+            on_command_line = any(word.lstrip("+").startswith(f"{group}.name=") for word in words)
+            remedy = f"{group}=… chooses another option" if on_command_line else "correct it there"
+            _refuse(f"{group}.name", name, tree.path(group, choice), remedy)
         if group == "experiment" and isinstance(name, str) and name != choice:
-            _refuse("experiment", name, group, choice, tree)
+            _refuse("experiment", name, tree.path(group, choice), "correct it there")
     if any(word.startswith("+") for word in words):
         _check_additions(plain, chosen, tree)
         for key in _undeclared(config.hydra):
             raise UserError(f"Unknown key 'hydra.{key}': Hydra has no such setting. Leave it out.")
 
 
-def _refuse(key: str, name: Any, group: str, choice: str, tree: ConfigTree) -> None:
-    raise UserError(
-        f"{key} must be {choice}, the name of its file {tree.path(group, choice).name}, not {shown(name)}: "
-        f"{group}=… chooses another option."
-    )
+def _refuse(key: str, name: Any, path: Path, remedy: str) -> None:
+    raise UserError(f"{key} must be {path.stem}, the name of its file {path}, not {shown(name)}: {remedy}.")
 
 
 def _check_additions(plain: dict[str, Any], chosen: dict[str, str], tree: ConfigTree) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from irg_experiments.config.command_line import resolved
-from irg_experiments.config.components import Component, find
+from irg_experiments.config.components import Component, check_options, find
 from irg_experiments.config.identity import identity
 from irg_experiments.config.sources import sources
 from irg_experiments.config.tree import ConfigTree
@@ -99,7 +99,9 @@ def make_experiment(plain: dict[str, Any], tree: ConfigTree) -> Experiment:
     cls = find(named, "experiment")
     if not (isinstance(cls, type) and issubclass(cls, Experiment)):
         raise UserError(f"_target_ '{plain['_target_']}' is no experiment: it must be a subclass of Experiment.")
-    return cls(validate(cls.Config, plain, tree=tree), tree)
+    settings = validate(cls.Config, plain, tree=tree)
+    check_options(settings)
+    return cls(settings, tree)
 
 
 def show(experiment: type[Experiment], directory: Path) -> None:
