@@ -1,19 +1,21 @@
 """The commands as a person types them; most in a process of their own."""
 
 import json
+import logging
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from irg_experiments import __version__
-from irg_experiments.cli import help_text, run
+from irg_experiments import __version__, cli
+from irg_experiments.cli import help_text, report, run
 from irg_experiments.config import GROUPS, ConfigTree
-from tests.command_line import RUN, irg_run
+from tests.command_line import ROOT, RUN, irg_report, irg_run
 
 SMOKE = ["experiment=lda", "budget=smoke", "threads=1"]
 TREE = ConfigTree()
@@ -45,12 +47,24 @@ def test_descriptions_in_the_help_are_one_column():
     assert len(columns) == 1
 
 
-def test_version_is_that_of_the_package(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    monkeypatch.setattr(sys, "argv", ["irg-run", "--version"])
+@pytest.mark.parametrize("command", [run, report])
+def test_version_is_that_of_the_package(
+    command: Callable[[], None], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(sys, "argv", [command.__name__, "--version"])
     with pytest.raises(SystemExit) as exit_:
-        run()
+        command()
     assert exit_.value.code == 0
     assert capsys.readouterr().out == f"irg-experiments {__version__}\n"
+
+
+def test_torch_does_not_tell_of_cuda_where_there_is_none(monkeypatch: pytest.MonkeyPatch):
+    logger = logging.getLogger("torch.utils.cpp_extension")
+    monkeypatch.setattr(logger, "level", logging.NOTSET)
+    monkeypatch.setattr(sys, "argv", ["irg-run", "--version"])
+    with pytest.raises(SystemExit):
+        run()
+    assert not logger.isEnabledFor(logging.WARNING)
 
 
 @pytest.mark.parametrize(("group", "choice"), [(group, choice) for group in GROUPS for choice in TREE.choices(group)])
@@ -123,3 +137,37 @@ def test_output_that_cannot_be_printed_loses_nothing(tmp_path: Path, target: str
     record = json.loads(path.read_text())
     assert record["status"] == "done"
     assert record["metrics"]["test_perplexity"] > 20
+
+
+@pytest.mark.parametrize("command", ["irg-run --cfg job", "irg-report"])
+@pytest.mark.parametrize(
+    ("where", "code", "told"),
+    [
+        ("| head -c 1", 0, ""),
+        (">&-", 0, ""),
+        ("> /dev/full", 1, "error: The output cannot be written: No space left on device.\n"),
+    ],
+)
+def test_a_command_that_only_prints_says_when_it_cannot(tmp_path: Path, command: str, where: str, code: int, told: str):
+    if "/dev/full" in where and not os.path.exists("/dev/full"):
+        pytest.skip("no /dev/full on this system")
+    piped = f"; echo $? > code) {where}" if "|" in where else f"{where}; echo $? > code)"
+    if command == "irg-report":
+        result = irg_report(str(ROOT / "outputs" / "reference" / "accuracy"), cwd=tmp_path, shell=piped)
+    else:
+        result = irg_run("--cfg", "job", cwd=tmp_path, shell=piped)
+    assert ((tmp_path / "code").read_text(), result.stderr) == (f"{code}\n", told)
+
+
+def test_the_traceback_behind_one_line_is_shown_on_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["irg-run", "method._target_=nowhere.Method"])
+    for full in (False, True):
+        monkeypatch.setattr(cli, "FULL_ERROR", full)
+        with pytest.raises(SystemExit):
+            run()
+        printed = capsys.readouterr().err
+        assert ("Traceback" in printed) == full
+        assert printed.splitlines()[-1].startswith("error: method._target_ 'nowhere.Method' cannot be imported")

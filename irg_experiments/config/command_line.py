@@ -43,9 +43,16 @@ class Arguments:
         return [*flags, *self.passed_on, *search_path(self.tree), *self.overrides]
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
+    """A parser that raises UserError in place of printing the usage."""
+
     def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message[:1].upper()}{message[1:]}. See irg-run --help.")
+        """Raises UserError."""
+        raise UserError(f"{message[:1].upper()}{message[1:]}. See {self.prog} --help.")
+
+
+def _folder(word: str) -> Path:
+    return Path(os.path.expanduser(word))
 
 
 def parse(arguments: Sequence[str]) -> Arguments:
@@ -54,13 +61,13 @@ def parse(arguments: Sequence[str]) -> Arguments:
     Raises:
         UserError: an option that does not exist or cannot be combined, or a word that is no override.
     """
-    parser = _Parser(prog="irg-run", add_help=False, allow_abbrev=False)
+    parser = Parser(prog="irg-run", add_help=False, allow_abbrev=False)
     parser.add_argument("-h", "--help", action="store_true")
     parser.add_argument("--version", action="store_true")
     parser.add_argument("-m", "--multirun", action="store_true")
     parser.add_argument("-c", "--cfg", choices=["job", "hydra", "all"])
     parser.add_argument("--resolve", action="store_true")
-    parser.add_argument("-cd", "--config-dir", type=Path, action="append", default=[])
+    parser.add_argument("-cd", "--config-dir", type=_folder, action="append", default=[])
     parser.add_argument("-i", "--info", choices=["all", "config", "defaults", "defaults-tree", "plugins", "searchpath"])
     parser.add_argument("--hydra-help", action="store_true")
     parser.add_argument("-sc", "--shell-completion", metavar="install=SHELL")
@@ -68,8 +75,10 @@ def parse(arguments: Sequence[str]) -> Arguments:
     found, others = parser.parse_known_intermixed_args(list(arguments))
     for word in others:
         raise UserError(f"Unknown option '{word}'. See irg-run --help; values are set by key=value, without dashes.")
-    if found.resolve and not found.cfg:
+    if found.resolve and found.cfg not in ("job", "all"):
         raise UserError("--resolve goes with --cfg job, which prints the config.")
+    if sum(map(bool, (found.multirun, found.cfg, found.info))) > 1:
+        raise UserError("--multirun, --cfg and --info exclude each other: leave out all but one.")
     for folder in found.config_dir:
         if not folder.is_dir():
             raise UserError(f"--config-dir {folder} is no folder.")

@@ -84,7 +84,7 @@ def find(component: Component, section: str) -> Any:
     """The class or function that the ``_target_`` of a component names.
 
     Raises:
-        UserError: there is none, or it is a class that lacks methods of its base class.
+        UserError: there is none, it is a class that lacks methods of its base class, or it has no signature.
     """
     module, _, name = component.target.rpartition(".")
     try:
@@ -97,6 +97,10 @@ def find(component: Component, section: str) -> Any:
     if inspect.isabstract(target):
         lacking = ", ".join(sorted(target.__abstractmethods__))
         raise UserError(f"{section}._target_ '{component.target}' does not define {lacking}, as its base class demands.")
+    try:
+        inspect.signature(target)
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{section}._target_ '{component.target}' has no signature to check options against.") from error
     return target
 
 
@@ -159,17 +163,42 @@ def build(component: Component, section: str, **runtime: Any) -> Any:
         runtime: arguments that are not options, such as the size of the vocabulary.
 
     Raises:
-        UserError: an option is unknown, missing, or has a value that it cannot have.
+        UserError: an option is unknown, missing, or has a value that it cannot have; the object cannot be made, or does not fit
+            into memory.
     """
     import hydra
 
     checked = check(component, section, *runtime)
     options = {name: getattr(checked, name) for name in type(checked).model_fields} | (checked.model_extra or {})
-    node = {"_target_": component.target, "_partial_": True, "_convert_": "all", **options}
+    node = {"_target_": component.target, "_partial_": True, "_convert_": "all", "_recursive_": False, **options}
     try:
         return hydra.utils.instantiate(node)(**runtime)
     except (UserError, ValueError) as error:
         raise UserError(f"{section}={component.name}: {error}") from error
+    except Exception as error:  # whatever the constructor of a user may raise
+        if _is_of_memory(error):
+            raise UserError(f"{section}={component.name} does not fit into memory: choose smaller sizes.") from error
+        raise UserError(
+            f"{section}={component.name}: {component.target} raised {type(error).__name__}: {str(error).removesuffix('.')}. "
+            "HYDRA_FULL_ERROR=1 shows the traceback."
+        ) from error
+
+
+def _is_of_memory(error: Exception) -> bool:
+    """Whether an allocation failed: torch raises RuntimeError on the CPU."""
+    words = ("not enough memory", "can't allocate memory", "size calculation overflowed", "out of memory")
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(it in str(error) for it in words))
+
+
+def check_makes(component: Component, section: str, kind: type) -> None:
+    """Checks what a component makes before it is made: an object of its class, or what its function is annotated to return.
+
+    Raises:
+        UserError: it makes something else.
+    """
+    made = returned_type(component, section)
+    if not (inspect.isclass(made) and issubclass(made, kind)):
+        raise UserError(f"{section}={component.name}: {component.target} is no {kind.__name__}.")
 
 
 def options_that_count(component: Component, section: str) -> dict[str, Any]:

@@ -132,7 +132,8 @@ def _composed(words: Sequence[str], tree: ConfigTree) -> Any:
         check_labels(config, words, tree)
     except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:  # ValueError: what names no file
         told = missed(error, words, tree, lambda others: _with_hydra(others, tree))
-        raise UserError(told or _first_line(error)) from error
+        choices = f"{first_line(error)}. See irg-run --help for the choices and irg-run --cfg job for the keys."
+        raise UserError(told or choices) from error
     return config
 
 
@@ -150,6 +151,7 @@ def _without_hydra(config: Any) -> Any:
     return config
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """The first line of an error's message, without a full stop."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{lines[0].removesuffix('.')}. See irg-run --help for the choices and irg-run --cfg job for the keys."
+    return lines[0].removesuffix(".") if lines else type(error).__name__

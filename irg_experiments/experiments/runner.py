@@ -24,8 +24,18 @@ from irg_experiments.experiments.protocol import Experiment, ExperimentConfig
 from irg_experiments.results.collect import REPLACED, load_record
 from irg_experiments.results.console import forgiving_output
 from irg_experiments.results.drawing import draw
-from irg_experiments.results.record import RECORD, Record, code_of, git_commit, new_record, versions, write_record
+from irg_experiments.results.record import (
+    RECORD,
+    Record,
+    code_of,
+    finished_record,
+    git_commit,
+    new_record,
+    versions,
+    write_record,
+)
 from irg_experiments.results.table import print_table
+from irg_experiments.training.files import has_checkpoint
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +67,7 @@ def run_experiment(config: DictConfig, overrides: Sequence[str], tree: ConfigTre
         log.info("%s is done already%s; rerun=true runs it once more.", directory, _made_by_other_code(earlier, made_of))
         show(type(experiment), directory)
         return directory
-    resumed = None if settings.rerun else earlier
+    resumed = earlier if earlier is not None and not settings.rerun and has_checkpoint(directory) else None
     device, compiled = _set_up_torch(settings, resumed)
     experiment.prepare(device, compiled == "on")
     record = new_record(
@@ -185,7 +195,9 @@ def _run_recorded(experiment: Experiment, directory: Path, record: Record, resum
     except OSError as error:
         raise UserError(f"{directory} cannot be written ({error.strerror}). Choose another folder by output=…") from error
     try:
-        result = experiment.run(directory)
+        result = dataclasses.asdict(experiment.run(directory))
+        rounded = {name: round(value, 1) if isinstance(value, float) else value for name, value in result.items()}
+        done = finished_record(record, **{**rounded, "versions": {**record["versions"], **result["versions"]}})
     except Exception as error:
         write_record(directory, {**record, "status": "failed", "error": f"{type(error).__name__}: {error}"})
         if (aside := directory.with_name(directory.name + REPLACED)).exists():
@@ -194,9 +206,7 @@ def _run_recorded(experiment: Experiment, directory: Path, record: Record, resum
             raise
         (directory / TRACEBACK).write_text(traceback.format_exc(), encoding="utf-8")
         raise RunFailedError(f"{type(error).__name__}: {error}. The traceback is in {directory / TRACEBACK}.") from error
-    found = dataclasses.asdict(result)
-    rounded = {name: round(value, 1) if isinstance(value, float) else value for name, value in found.items()}
-    write_record(directory, {**record, **rounded, "status": "done"})
+    write_record(directory, done)
     try:
         experiment.save(directory)
     except Exception as error:  # costs pictures, never metrics

@@ -150,7 +150,19 @@ BAD: dict[str, list[tuple[str, ...]]] = {
     "model.limits": [
         (*experiment, f"model.limits={value}")
         for experiment in (LDA, VAE)
-        for value in ("5", "[1,2,3]", "[nan,1]", "null", "[1e3,1e-3]", "[-1,1]", "[1]", "[0,1e3]", "abc", "[1,inf]")
+        for value in (
+            "5",
+            "[1,2,3]",
+            "[nan,1]",
+            "null",
+            "[1e3,1e-3]",
+            "[-1,1]",
+            "[1]",
+            "[0,1e3]",
+            "abc",
+            "[1,inf]",
+            "[1e-300,1e300]",
+        )
     ],
     "model.topics": [(f"model.topics={value}",) for value in ("null", "0", "-1", "1.5", "abc", "true")] + [("~model.topics",)],
     "model.prior_initial": [(f"model.prior_initial={value}",) for value in ("abc", "nan", "0", "-1", "inf", "null")],
@@ -190,7 +202,24 @@ BAD: dict[str, list[tuple[str, ...]]] = {
     "several values": [("seed=0,1",), ("seed=range(0,3)",)],
     "key=value": [("lda",), ("mnist",), ("=3",), ("-",)],
     "option": [("--config-name", "foo"), ("--foo",), ("-x",)],
-    "--cfg": [("--resolve",), ("--cfg", "nonsense"), ("-c",)],
+    "--cfg": [
+        ("--resolve",),
+        ("--cfg", "nonsense"),
+        ("-c",),
+        ("--cfg", "hydra", "--resolve"),
+        ("-m", "--cfg", "job", "seed=0,1"),
+    ],
+    "/proc/foo": [("hydra.run.dir=/proc/foo",), ("-m", "hydra.sweep.dir=/proc/foo", "seed=0,1")],
+    "_target_": [
+        (*line, f"{section}._target_=os.mkdir", f"+{section}.path=called")
+        for line, section in (
+            (LDA, "method"),
+            (LDA, "model"),
+            (LDA, "data"),
+            (VAE, "latent"),
+            ((*CROSS, "method=implicit"), "method"),
+        )
+    ],
     "--shell-completion": [("-sc", "install=foo"), ("-sc", "foo")],
     "--config-dir": [("--config-dir", "no-such-folder"), ("--config-dir", str(Path(__file__).parent))],
     "foo": [("--cfg", "job", "training.foo=1")],
