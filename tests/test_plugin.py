@@ -161,7 +161,8 @@ def test_as_a_module_from_the_folder_of_the_user():
             "method/mine.yaml",
             "# Mine.\nname: implicit\n_target_: irg_experiments.estimators.Implicit\n",
             ("method=mine",),
-            "method.name must be mine, the name of its file {folder}/my_configs/method/mine.yaml, not 'implicit': correct it there.",
+            "method.name must be mine, the name of its file {folder}/my_configs/method/mine.yaml, "
+            "not 'implicit': correct it there.",
         ),
         (
             "experiment/mine.yaml",
