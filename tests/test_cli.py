@@ -163,7 +163,10 @@ def test_the_traceback_behind_one_line_is_shown_on_request(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["irg-run", "method._target_=nowhere.Method"])
+    option = tmp_path / "mine" / "method" / "nowhere.yaml"
+    option.parent.mkdir(parents=True)
+    option.write_text("# Mine.\nname: nowhere\n_target_: nowhere.Method\n")
+    monkeypatch.setattr(sys, "argv", ["irg-run", "--config-dir", "mine", "method=nowhere"])
     for full in (False, True):
         monkeypatch.setattr(cli, "FULL_ERROR", full)
         with pytest.raises(SystemExit):

@@ -39,6 +39,9 @@ def check_labels(config: Any, words: Sequence[str], tree: ConfigTree) -> None:
             _refuse(f"{group}.name", name, tree.path(group, choice), remedy)
         if group == "experiment" and isinstance(name, str) and name != choice:
             _refuse("experiment", name, tree.path(group, choice), "correct it there")
+    for group, choice in chosen.items():
+        target = (plain.get(group) if group != "experiment" else config) or {}
+        _check_target(target.get("_target_"), group, choice, tree)
     if any(word.startswith("+") for word in words):
         _check_additions(plain, chosen, tree)
         for key in _undeclared(config.hydra):
@@ -47,6 +50,17 @@ def check_labels(config: Any, words: Sequence[str], tree: ConfigTree) -> None:
 
 def _refuse(key: str, name: Any, path: Path, remedy: str) -> None:
     raise UserError(f"{key} must be {path.stem}, the name of its file {path}, not {shown(name)}: {remedy}.")
+
+
+def _check_target(target: Any, group: str, choice: str, tree: ConfigTree) -> None:
+    """An option stands for one class, which tables and folders call by the option's name."""
+    declared = tree.load(group, choice).get("_target_")
+    if target != declared:
+        key = "_target_" if group == "experiment" else f"{group}._target_"
+        raise UserError(
+            f"{key} must be {declared}, that of {group}={choice}, not {shown(target)}: another class has an option file of its "
+            "own, in a folder named by --config-dir."
+        )
 
 
 def _check_additions(plain: dict[str, Any], chosen: dict[str, str], tree: ConfigTree) -> None:

@@ -36,20 +36,6 @@ class Misfit(PydanticCustomError):
         return super().__new__(cls, "misfit", "{message}", {"message": message})
 
 
-def check_within_steps(key: str, number: int, steps: int) -> None:
-    """Raises ``Misfit`` if a phase of training is longer than the training.
-
-    Args:
-        key: of the phase.
-        number: of its steps.
-        steps: ``training.steps``.
-    """
-    if number > steps:
-        raise Misfit(
-            f"{key} must be at most {steps}, the value of training.steps, not {number}: lower it, or raise training.steps."
-        )
-
-
 Schema = TypeVar("Schema", bound=BaseModel)
 
 

@@ -80,8 +80,6 @@ BAD: dict[str, list[tuple[str, ...]]] = {
     "measurement.blocks must divide dirichlet.replicates": [(*CROSS, "measurement.blocks=3")],
     "measurement.blocks must divide von_mises.replicates": [(*CROSS, "von_mises.replicates=21")],
     "knn_neighbours must be at most 100": [(*VAE, "evaluation.knn_neighbours=101")],
-    "kl_warmup_steps must be at most 60": [(*VAE, "training.kl_warmup_steps=61")],
-    "prior_burn_in_steps must be at most 60": [("training.prior_burn_in_steps=61",)],
     "Unknown key": [
         ("methd=implicit",),
         ("trainin.steps=3",),
@@ -172,8 +170,8 @@ BAD: dict[str, list[tuple[str, ...]]] = {
         (*VAE, "model=lda"),
         ("model=null",),
         ("~model",),
-        ("model._target_=math.pi",),
     ],
+    "model._target_ must be irg_experiments.models.lda.LDA, that of model=lda, not 'math.pi'": [("model._target_=math.pi",)],
     "training": [("training=5",), ("training=null",), ("~training",), ("training=[1]",)],
     "training.steps": [(f"training.steps={value}",) for value in ("0", "-1", "1e3", "abc", "null", "true", "[1]")]
     + [("~training.steps",)],

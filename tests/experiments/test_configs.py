@@ -60,8 +60,7 @@ def test_budgets_of_every_experiment(compose: Compose, budget: str, experiment: 
 
 
 def test_values_at_the_edge_pass(compose: Compose):
-    training = ("training.steps=1", "training.prior_burn_in_steps=1", "training.learning_rate=1")
-    make_experiment(resolved(compose("seed=0", "threads=null", *training)), TREE)
+    make_experiment(resolved(compose("seed=0", "threads=null", "training.steps=1", "training.learning_rate=1")), TREE)
 
 
 @pytest.mark.parametrize(("data", "topics"), [("bars", 10), ("newsgroups", 50)])

@@ -1,12 +1,10 @@
 """The config of experiment=lda."""
 
-from typing import Annotated, Self
-
-from pydantic import model_validator
+from typing import Annotated
 
 from irg_experiments.config.components import Component, DataSet
 from irg_experiments.config.types import CONDUCT, Count, Natural, Positive
-from irg_experiments.config.validation import Section, check_within_steps
+from irg_experiments.config.validation import Section
 from irg_experiments.experiments.protocol import ExperimentConfig
 
 
@@ -15,7 +13,7 @@ class Training(Section):
 
     Attributes:
         steps: of the optimiser.
-        prior_burn_in_steps: at most ``steps``, during which the prior is fixed.
+        prior_burn_in_steps: during which the prior is fixed.
         log_every: steps between two entries of the training loss.
         evaluate_every: steps between two evaluations of the test set.
         checkpoint_every: steps between two checkpoints.
@@ -48,11 +46,6 @@ class LDAConfig(ExperimentConfig):
     data: DataSet
     method: Component
     training: Training
-
-    @model_validator(mode="after")
-    def _within_reach(self) -> Self:
-        check_within_steps("training.prior_burn_in_steps", self.training.prior_burn_in_steps, self.training.steps)
-        return self
 
     def labels(self) -> tuple[str, ...]:
         """See ``ExperimentConfig``."""

@@ -6,7 +6,7 @@ from pydantic import Field, Strict, model_validator
 
 from irg_experiments.config.components import Component, DataSet, Methods
 from irg_experiments.config.types import CONDUCT, Count, Must, Natural, Positive
-from irg_experiments.config.validation import Misfit, Section, check_within_steps
+from irg_experiments.config.validation import Misfit, Section
 from irg_experiments.experiments.protocol import ExperimentConfig
 from irg_experiments.training.annealing import Annealing
 
@@ -20,7 +20,7 @@ class Training(Section):
 
     Attributes:
         steps: of the optimiser.
-        kl_warmup_steps: at most ``steps``, during which the weight of the KL divergence grows linearly from 0 to 1.
+        kl_warmup_steps: during which the weight of the KL divergence grows linearly from 0 to 1.
         log_every: steps between two entries of the training loss.
         evaluate_every: steps between two evaluations of the bound on the validation images.
         checkpoint_every: steps between two checkpoints.
@@ -102,8 +102,7 @@ class VAEConfig(ExperimentConfig):
 
     @model_validator(mode="after")
     def _within_reach(self) -> Self:
-        t, e = self.training, self.evaluation
-        check_within_steps("training.kl_warmup_steps", t.kl_warmup_steps, t.steps)
+        e = self.evaluation
         if e.knn_labels and e.knn_neighbours > min(e.knn_labels):
             raise Misfit(
                 f"evaluation.knn_neighbours must be at most {min(e.knn_labels)}, the smallest number of labelled images in "
