@@ -44,6 +44,7 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_unconfigure() -> None:
+    gc.unfreeze()
     CACHES.cleanup()
 
 
