@@ -40,8 +40,9 @@ def check_labels(config: Any, words: Sequence[str], tree: ConfigTree) -> None:
         if group == "experiment" and isinstance(name, str) and name != choice:
             _refuse("experiment", name, tree.path(group, choice), "correct it there")
     for group, choice in chosen.items():
-        target = (plain.get(group) if group != "experiment" else config) or {}
-        _check_target(target.get("_target_"), group, choice, tree)
+        target = (config if group == "experiment" else plain.get(group, {})).get("_target_")
+        if target is not None:  # a file without one is told of elsewhere
+            _check_target(target, group, choice, tree)
     if any(word.startswith("+") for word in words):
         _check_additions(plain, chosen, tree)
         for key in _undeclared(config.hydra):

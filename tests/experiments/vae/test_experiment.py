@@ -168,7 +168,7 @@ def test_measure_valued_is_left_out():
         (["gradient_variance.methods=[nonsense]"], "Unknown method 'nonsense'"),
         (["gradient_variance.methods=[knowles]"], r"gradient_variance.methods=knowles .*Methods that can: .*implicit"),
         (["gradient_variance.methods=[measure_valued]"], "gradient_variance.methods=measure_valued .*Methods that can"),
-        (["gradient_variance.methods=[{name: score_function, decay: 2}]"], "gradient_variance.methods.decay must be"),
+        (["gradient_variance.methods=[{name: score_function, decay: 2}]"], r"gradient_variance.methods\[0\].decay must be"),
     ],
 )
 def test_bad_input_is_refused_in_one_line(compose: Compose, tmp_path: Path, overrides: list[str], part: str):
