@@ -109,6 +109,9 @@ BAD: dict[str, list[tuple[str, ...]]] = {
         for value in ("5", "[1,2,3]", "[nan,1]", "null", "[1e3,1e-3]", "[-1,1]", "[1]", "[0,1e3]", "abc", "[1,inf]")
     ],
     "model.topics": [(f"model.topics={value}",) for value in ("null", "0", "-1", "1.5", "abc", "true")] + [("~model.topics",)],
+    "topics must be from 1 to 25, the number of words in the vocabulary, not 26": [("model.topics=26",)],
+    "topics must be from 2 to 25": [("model=ln_lda", "model.topics=1")],
+    "model=ln_lda. Methods that can": [("model=ln_lda", f"method={name}") for name in ("rsvi", "measure_valued")],
     "model.prior_initial": [(f"model.prior_initial={value}",) for value in ("abc", "nan", "0", "-1", "inf", "null")],
     "model": [
         ("model=nonsense",),
