@@ -9,8 +9,8 @@ import pytest
 from omegaconf import DictConfig
 
 from irg_experiments.errors import DivergedError, UserError
-from irg_experiments.experiments.lda.figures import match_topics, topic_images, topic_weights
-from irg_experiments.experiments.lda.results import paper_perplexity, perplexity_table
+from irg_experiments.experiments.lda.figures import document_weights, match_topics, topic_images, topic_weights
+from irg_experiments.experiments.lda.results import paper_perplexity, perplexity_table, quality_table
 from irg_experiments.experiments.runner import run_experiment
 from irg_experiments.results.record import Record
 
@@ -28,6 +28,9 @@ def test_a_run_leaves_its_record_and_pictures(compose: Compose, tmp_path: Path, 
     record = json.loads((directory / "record.json").read_text())
     assert (record["status"], record["error"], record["method_label"]) == ("done", None, "implicit")
     assert {"test_perplexity", "test_perplexity_corpus", "test_elbo", "test_kl"} <= record["metrics"].keys()
+    assert -1 < record["metrics"]["topic_coherence"] < 1
+    assert record["metrics"]["topic_diversity"] == 25 / 250  # 25 words, all of which are among the 25 most probable
+    assert 1 < record["metrics"]["effective_topics"] < 10
     assert 22.3 < record["metrics"]["true_model_perplexity"] < record["metrics"]["test_perplexity"] < 30
     assert record["command"] == "irg-run experiment=lda budget=smoke threads=1"
     assert record["config"]["training"]["steps"] == 60
@@ -39,7 +42,7 @@ def test_a_run_leaves_its_record_and_pictures(compose: Compose, tmp_path: Path, 
         "topics.npz",
     }
     pictures = {path.name for path in (directory / "figures").iterdir()}
-    assert pictures == {"learning_curve.png", "topic_weights.png", "topics.png"}
+    assert pictures == {"learning_curve.png", "topic_weights.png", "document_weights.png", "topics.png"}
     first = capsys.readouterr().out
     assert "test perplexity" in first
     shutil.rmtree(directory / "figures")
@@ -98,6 +101,17 @@ def test_seeds_are_averaged_beside_the_paper():
     assert row == [*names, "875.0 ± 7.1", "8.0 ± 0.0", "876 ± 7", "2", "180,000", "250", command]
 
 
+def test_the_quality_of_topics_is_averaged_and_missing_metrics_are_dashes():
+    measured = {"topic_coherence": 0.1, "topic_diversity": 0.5, "topic_weight_sparsity": 0.25, "effective_topics": 3.0}
+    first, second, earlier = record_of(0, 1.0), record_of(1, 1.0), record_of(0, 1.0, "of an earlier version")
+    first["metrics"].update(measured)
+    second["metrics"].update(measured, topic_coherence=0.3)
+    earlier["metrics"]["topic_weight_sparsity"] = 0.5
+    rows = quality_table([first, second, earlier]).rows
+    assert rows[0][3:] == ["0.200 ± 0.141", "0.500 ± 0.000", "0.250 ± 0.000", "3.00 ± 0.00", "2"]
+    assert rows[1][3:] == ["–", "–", "0.500", "–", "1"]
+
+
 def test_variants_of_a_method_are_told_apart_and_others_than_the_papers_have_no_figure():
     rows = perplexity_table([record_of(0, 970.0, "RSVI, B = 5"), record_of(0, None)]).rows
     assert [row[1] for row in rows] == ["RSVI, B = 5", "implicit"]
@@ -115,6 +129,7 @@ def test_topics_are_matched():
 def test_pictures_of_topics(tmp_path: Path):
     paths = [
         topic_weights(tmp_path / "weights.png", np.array([0.2, 0.5, 0.3]), 0.25),
+        document_weights(tmp_path / "documents.png", np.array([[0.4, 0.0, 0.0], [0.6, 0.3, 1e-9], [0.9, 0.5, 0.2]])),
         topic_images(tmp_path / "topics.png", {"true": np.eye(4), "learned": np.eye(4)}, 2),
     ]
     for path in paths:

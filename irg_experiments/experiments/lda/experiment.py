@@ -30,7 +30,7 @@ class LDAExperiment(Experiment):
     def run(self, directory: Path) -> Result:
         """Trains to the end of the budget, and evaluates."""
         result = self.task.train(directory)
-        metrics = {**result.metrics, **self.task.known_metrics()}
+        metrics = {**result.metrics, **self.task.quality(), **self.task.known_metrics()}
         return Result(metrics, result.wall_seconds, result.steps_per_second, self.task.estimator.label)
 
     def save(self, directory: Path) -> None:
@@ -40,7 +40,7 @@ class LDAExperiment(Experiment):
     @classmethod
     def tables(cls, records: Sequence[Record]) -> list[Table]:
         """See ``Experiment``."""
-        return [results.perplexity_table(records)]
+        return [results.perplexity_table(records), results.quality_table(records)]
 
     @classmethod
     def excerpts(cls, records: Sequence[Record]) -> list[Table]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from irg_experiments.experiments.lda.results import NEAR_ZERO, paper_perplexity
+from irg_experiments.experiments.lda.results import NEAR_ZERO, QUANTILES, paper_perplexity
 from irg_experiments.results.arrays import Arrays
 from irg_experiments.results.drawing import Figure
 from irg_experiments.results.figures import learning_curve, save
@@ -17,6 +17,9 @@ from irg_experiments.results.record import Record
 from irg_experiments.training.metrics_log import read_metrics
 
 Array = NDArray[np.floating]
+
+# at the bottom of the figure of document weights
+LEAST_WEIGHT = 1e-6
 
 
 def figures(directory: Path, record: Record, arrays: Arrays) -> Iterator[Figure]:
@@ -29,6 +32,8 @@ def figures(directory: Path, record: Record, arrays: Arrays) -> Iterator[Figure]
     if arrays:
         sparsity = record["metrics"]["topic_weight_sparsity"]
         yield Figure("topic_weights", partial(topic_weights, mean_weights=arrays["weights"], share_near_zero=sparsity))
+    if "weight_quantiles" in arrays:
+        yield Figure("document_weights", partial(document_weights, quantiles=arrays["weight_quantiles"]))
     if "image_side" in arrays:
         true = arrays["true_topics"]
         pictures = {"true": true, "learned": match_topics(arrays["topics"], true)}
@@ -41,6 +46,20 @@ def topic_weights(path: Path, mean_weights: Array, share_near_zero: float) -> Pa
     axes.bar(np.arange(1, len(mean_weights) + 1), np.sort(mean_weights)[::-1])
     axes.set(xlabel="topic, by weight", ylabel="mean weight over test documents")
     axes.set_title(f"{share_near_zero:.0%} of the document weights are below {NEAR_ZERO:g}")
+    return save(figure, path)
+
+
+def document_weights(path: Path, quantiles: Array) -> Path:
+    """The largest topic weight of a document, the second largest and so on: quantiles over documents, (3, K), log scale."""
+    low, middle, high = quantiles
+    ranks = np.arange(1, len(middle) + 1)
+    figure, axes = plt.subplots(figsize=(6, 3.5))
+    share = QUANTILES[2] - QUANTILES[0]
+    axes.fill_between(ranks, low, high, alpha=0.3, linewidth=0, label=f"{share:.0%} of the documents")
+    axes.plot(ranks, middle, marker=".", label="median document")
+    axes.axhline(NEAR_ZERO, color="gray", linestyle="--", label=f"{NEAR_ZERO:g}")
+    axes.set(xlabel="topic, by weight in the document", ylabel="weight", yscale="log", ylim=(LEAST_WEIGHT, 1))
+    axes.legend()
     return save(figure, path)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from irg_experiments.config.components import build, check
@@ -13,7 +14,8 @@ from irg_experiments.config.tree import ConfigTree
 from irg_experiments.data import BagOfWords, DocumentStream, TopicData
 from irg_experiments.experiments.choices import check_batch_size, check_kind, make_estimator
 from irg_experiments.experiments.lda.config import LDAConfig
-from irg_experiments.experiments.lda.results import NEAR_ZERO
+from irg_experiments.experiments.lda.quality import quality
+from irg_experiments.experiments.lda.results import NEAR_ZERO, QUANTILES
 from irg_experiments.models.topic_model import TopicModel
 from irg_experiments.results.arrays import Arrays
 from irg_experiments.training.compilation import loss_and_grad
@@ -97,14 +99,31 @@ class LDATask:
         return {} if self.data.best_perplexity is None else {"true_model_perplexity": self.data.best_perplexity}
 
     @torch.no_grad()
+    def quality(self) -> dict[str, float]:
+        """Coherence and diversity of the topics, and the effective number of them in a test document."""
+        return quality(self.model.topics().cpu().numpy(), self._sampled_weights(), self.data.test)
+
+    def _sampled_weights(self) -> NDArray[np.floating]:
+        """A posterior sample of the topic weights of each test document, (D, K), the same at each call."""
+        torch.manual_seed(self.config.seed)
+        posteriors = map(self.model.posterior, self.test.batches(EVALUATION_BATCH))
+        return torch.cat([self.model.topic_weights(posterior.sample()) for posterior in posteriors]).cpu().numpy()
+
+    @torch.no_grad()
     def topics(self) -> Arrays:
-        """What the figures are drawn from: topics (V, K), their mean weights over the test documents (K,), the vocabulary."""
+        """What the figures are drawn from.
+
+        ``topics`` (V, K); ``weights`` (K,), their mean weights over the test documents; ``weight_quantiles`` (3, K), the
+        quantiles ``QUANTILES`` over the test documents of the weights of a posterior sample, sorted within each document;
+        ``vocabulary``.
+        """
         weights = [self.model.mean_topic_weights(batch) for batch in self.test.batches(EVALUATION_BATCH)]
         arrays = {"topics": self.model.topics().cpu().numpy(), "weights": torch.cat(weights).mean(0).cpu().numpy()}
         if self.data.topics is not None:
             arrays["true_topics"] = self.data.topics.cpu().numpy()
         if self.data.image_side is not None:
             arrays["image_side"] = torch.tensor(self.data.image_side).numpy()
+        arrays["weight_quantiles"] = np.quantile(np.sort(self._sampled_weights())[:, ::-1], QUANTILES, axis=0)
         arrays["vocabulary"] = np.array(self.data.train.vocabulary)
         return arrays
 
