@@ -1,6 +1,6 @@
-"""What figures share: they are PNG files, and a learning curve."""
+"""What figures share: they are PNG files, and learning curves of one run and of several."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,11 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, ScalarFormatter
+
+from irg_experiments.results.curves import Curve
 
 # numbers of steps, short: 150k
 STEPS = EngFormatter(sep="")
@@ -33,8 +36,31 @@ def learning_curve(path: Path, rows: Sequence[dict[str, Any]], metric: str, refe
     if reference is not None:
         axes.axhline(reference[1], color="gray", linestyle="--", label=f"{reference[0]}: {reference[1]:g}")
         axes.legend()
-    axes.set(xlabel="step", ylabel=metric.replace("_", " "), yscale="log")
+    axes.set(xlabel="step", ylabel=metric.replace("_", " "))
     axes.xaxis.set_major_formatter(STEPS)
+    _logarithmic(axes)
+    return save(figure, path)
+
+
+def compared_curves(path: Path, curves: Mapping[str, Curve], ylabel: str) -> Path:
+    """Curves of several configurations, by name: against steps and against seconds, with bands of one standard deviation."""
+    figure, panels = plt.subplots(1, 2, figsize=(11, 4), sharey=True, layout="constrained")
+    for name, curve in curves.items():
+        for axes, x in zip(panels, (curve.steps, curve.seconds), strict=True):
+            (line,) = axes.plot(x, curve.mean, marker=".", label=name)
+            if curve.spread is not None:
+                band = curve.mean - curve.spread, curve.mean + curve.spread
+                axes.fill_between(x, *band, color=line.get_color(), alpha=0.2, linewidth=0)
+    for axes, xlabel in zip(panels, ("step", "seconds of training"), strict=True):
+        axes.set(xlabel=xlabel)
+        axes.xaxis.set_major_formatter(STEPS)
+    panels[0].set(ylabel=ylabel)
+    _logarithmic(panels[0])
+    panels[1].legend()
+    return save(figure, path)
+
+
+def _logarithmic(axes: Axes) -> None:
+    axes.set(yscale="log")
     for which in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
         which(ScalarFormatter())
-    return save(figure, path)

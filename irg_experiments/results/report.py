@@ -3,10 +3,11 @@
 import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from irg_experiments.errors import UserError
 from irg_experiments.results.collect import by_experiment, collect
-from irg_experiments.results.drawing import draw
+from irg_experiments.results.drawing import Figure, draw
 from irg_experiments.results.hardware import hardware_table
 from irg_experiments.results.record import Record
 from irg_experiments.results.table import Table, comma_separated, markdown, print_table
@@ -41,13 +42,19 @@ def main(arguments: Sequence[str]) -> None:
             for directory, record in runs:
                 for path in draw(directory, experiment.figures(directory, record), again=True):
                     print(path)
+            for path in draw(options.paths[0], _comparisons(experiment, runs), again=True):
+                print(path)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="irg-report", description="Tables and figures of finished runs.")
     parser.add_argument("paths", nargs="*", type=Path, default=[Path("outputs")], help="folders of runs (default: outputs)")
     parser.add_argument("--format", choices=["terminal", "markdown", "csv"], default="terminal", help="how tables are printed")
-    parser.add_argument("--figures", action="store_true", help="draw the figures of all runs again")
+    parser.add_argument(
+        "--figures",
+        action="store_true",
+        help="draw the figures of all runs again, and those that compare runs into figures/ of the first path",
+    )
     parser.add_argument(
         "--update",
         nargs="*",
@@ -72,6 +79,12 @@ def _tables(finished: Sequence[tuple[Path, Record]], pages: bool) -> Iterator[Ta
         if pages:
             made += [*experiment.excerpts(records), hardware_table(records[0]["experiment"], records)]
         yield from (table for table in made if table.rows)
+
+
+def _comparisons(experiment: Any, runs: Sequence[tuple[Path, Record]]) -> Iterator[Figure]:
+    """The pictures over several runs, named by the experiment, too: those of all experiments share a folder."""
+    for figure in experiment.comparisons(runs):
+        yield figure._replace(name=f"{runs[0][1]['experiment']}_{figure.name}")
 
 
 def _print(tables: Sequence[Table], style: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from omegaconf import DictConfig
 
 from irg_experiments.errors import DivergedError, UserError
-from irg_experiments.experiments.lda.figures import document_weights, match_topics, topic_images, topic_weights
+from irg_experiments.experiments.lda.figures import comparisons, document_weights, match_topics, topic_images, topic_weights
 from irg_experiments.experiments.lda.results import paper_perplexity, perplexity_table, quality_table
 from irg_experiments.experiments.runner import run_experiment
 from irg_experiments.results.record import Record
@@ -119,6 +119,22 @@ def test_variants_of_a_method_are_told_apart_and_others_than_the_papers_have_no_
     assert rows[0][5] == "968 ± 18"
     for changed in ({"topics": 20}, {"topics": 50, "hidden": [2]}):
         assert paper_perplexity({**record_of(0, 1.0), "config": {"model": {"name": "lda", **changed}}}) is None
+
+
+def test_learning_curves_of_the_configurations_are_compared(tmp_path: Path):
+    """From the rows of the runs, or the evaluations that a committed run keeps; a run without either is left out."""
+    runs = []
+    for name, label, file in (("a", "implicit", "metrics"), ("b", "RSVI, B = 1", "evaluations"), ("c", "score function", None)):
+        directory = tmp_path / name
+        directory.mkdir()
+        if file is not None:
+            rows = [{"step": step, "test_perplexity": 1000.0 / step} for step in (1, 2)]
+            (directory / f"{file}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        runs.append((directory, record_of(0, 500.0, label)))
+    (figure,) = comparisons(runs)
+    assert figure.name == "newsgroups_paper_learning_curves"
+    assert list(figure.draw.keywords["curves"]) == ["lda, RSVI, B = 1", "lda, implicit"]
+    assert not list(comparisons(runs[:1]))
 
 
 def test_topics_are_matched():

@@ -62,6 +62,13 @@ class LDAExperiment(Experiment):
         yield from figures.figures(directory, record, read_arrays(directory / TOPICS))
 
     @classmethod
+    def comparisons(cls, runs: Sequence[tuple[Path, Record]]) -> Iterator[Figure]:
+        """Learning curves of all configurations."""
+        from irg_experiments.experiments.lda import figures
+
+        yield from figures.comparisons(runs)
+
+    @classmethod
     def upgraded(cls, record: Record) -> Record:
         """See ``Experiment``."""
         return results.upgraded(record)

@@ -40,20 +40,21 @@ def paper_perplexity(record: Record) -> Printed | None:
 
 def perplexity_table(records: Sequence[Record]) -> Table:
     """One row per configuration: perplexity over seeds beside the paper's."""
-    groups = _groups(records)
+    groups = groups_of(records)
     header = ["model", "method", "data", "test perplexity", "corpus-level", "paper", "runs", "steps", "steps/s", "command"]
     rows = [_row(group, code_note(group, groups)) for group in groups]
     title = "Test perplexity, mean ± standard deviation over runs"
     return Table("perplexity", title, header, rows, labels=3, page_only=("command",))
 
 
-def _groups(records: Sequence[Record]) -> list[list[Record]]:
+def groups_of(records: Sequence[Record]) -> list[list[Record]]:
+    """Repetitions of each configuration, in the order of the tables."""
     return sorted(repetitions(records), key=lambda runs: [runs[0][key] for key in ("model", "method_label", "data", "budget")])
 
 
 def quality_table(records: Sequence[Record]) -> Table:
     """One row per configuration: what the topics are like, over seeds; – where a record lacks the metric."""
-    groups = _groups(records)
+    groups = groups_of(records)
     header = ["model", "method", "data", "NPMI", "diversity", f"weights below {NEAR_ZERO:g}", "effective topics", "runs"]
     columns = {"topic_coherence": 3, "topic_diversity": 3, "topic_weight_sparsity": 3, "effective_topics": 2}
     rows = []

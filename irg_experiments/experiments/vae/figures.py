@@ -14,7 +14,7 @@ from irg_experiments.experiments.vae.results import VARIANCE
 from irg_experiments.results.arrays import Arrays
 from irg_experiments.results.drawing import Figure
 from irg_experiments.results.figures import STEPS, learning_curve, save
-from irg_experiments.training.metrics_log import read_metrics
+from irg_experiments.training.metrics_log import read_rows
 
 LEARNING = "validation_negative_elbo"
 # of the latent space's picture, in inches
@@ -23,8 +23,7 @@ WIDTH, LEAST_HEIGHT, MOST_HEIGHT = 6.5, 3.6, 6.0
 
 def figures(directory: Path, arrays: Arrays) -> Iterator[Figure]:
     """The pictures of a run, from its metrics over time and its arrays (see ``pictures.pictures``)."""
-    # of a committed run, the rows of evaluations alone are kept
-    rows = read_metrics(directory / "metrics.jsonl") or read_metrics(directory / "evaluations.jsonl")
+    rows = read_rows(directory)
     if any(LEARNING in row for row in rows):
         yield Figure("learning_curve", partial(learning_curve, rows=rows, metric=LEARNING, reference=None))
     for name in ("reconstructions", "prior_samples", "manifold"):
