@@ -135,7 +135,9 @@ BAD: dict[str, list[tuple[str, ...]]] = {
     "gradient_variance": [
         (*VAE, f"gradient_variance.methods={value}") for value in ("implicit", "5", "[measure_valued]", "[[implicit]]")
     ]
-    + [(*VAE, "gradient_variance.repeats=1")],
+    + [(*VAE, "gradient_variance.repeats=1")]
+    + [(*LDA, f"gradient_variance.methods={value}") for value in ("implicit", "[explicit]", "[{name: rsvi, augmentation: -1}]")]
+    + [(*LDA, "model=ln_lda", "gradient_variance.methods=[explicit,rsvi]")],
     "latent.dim": [(*VAE, f"latent.dim={value}") for value in ("0", "-1", "1.5", "true", "abc", "null")],
     "latent.concentration": [(*VAE, "latent=gamma", f"latent.concentration={value}") for value in ("abc", "0", "-1", "nan")],
     "latent.rate": [(*VAE, "latent=gamma", "~latent.rate"), (*VAE, "latent=gamma", "latent.rate=0")],

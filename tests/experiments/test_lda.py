@@ -6,13 +6,19 @@ from pathlib import Path
 import matplotlib.image
 import numpy as np
 import pytest
+import torch
 from omegaconf import DictConfig
 
+from irg_experiments.config import ConfigTree
+from irg_experiments.config.command_line import resolved
 from irg_experiments.errors import DivergedError, UserError
 from irg_experiments.experiments.lda.figures import comparisons, document_weights, match_topics, topic_images, topic_weights
 from irg_experiments.experiments.lda.results import paper_perplexity, perplexity_table, quality_table
-from irg_experiments.experiments.runner import run_experiment
+from irg_experiments.experiments.lda.task import LDATask
+from irg_experiments.experiments.runner import make_experiment, run_experiment
+from irg_experiments.results.arrays import read_arrays
 from irg_experiments.results.record import Record
+from irg_experiments.training.metrics_log import read_metrics
 
 Compose = Callable[..., DictConfig]
 SMOKE = ("experiment=lda", "budget=smoke", "threads=1")
@@ -49,6 +55,31 @@ def test_a_run_leaves_its_record_and_pictures(compose: Compose, tmp_path: Path, 
     assert run(compose, tmp_path) == directory
     assert capsys.readouterr().out == first
     assert {path.name for path in (directory / "figures").iterdir()} == pictures
+
+
+def test_the_variance_of_gradients_is_compared_during_training_and_changes_nothing_else(compose: Compose, tmp_path: Path):
+    settings = ("training.steps=20", "training.evaluate_every=10")
+    methods = "gradient_variance.methods=[implicit,{name: rsvi, augmentation: 3}]"
+    plain = run(compose, tmp_path, *settings)
+    directory = run(compose, tmp_path, *settings, methods, "gradient_variance.repeats=3")
+    names = ["gradient_variance_implicit", "gradient_variance_rsvi_augmentation_3"]
+    first, second = (row for row in read_metrics(directory / "metrics.jsonl") if names[0] in row)
+    assert all(0 < first[name] != second[name] > 0 for name in names)
+    assert [row["train_loss"] for row in read_metrics(directory / "metrics.jsonl")] == [
+        row["train_loss"] for row in read_metrics(plain / "metrics.jsonl")
+    ]
+    assert (directory / "figures" / "gradient_variance.png").exists()
+    assert read_arrays(directory / "topics.npz")["variance_labels"].tolist() == ["implicit", "RSVI, B = 3"]
+    assert not (plain / "figures" / "gradient_variance.png").exists()
+
+
+@pytest.mark.parametrize("model", ["lda", "ln_lda"])
+def test_the_parameters_of_the_encoder_are_found(compose: Compose, model: str):
+    config = make_experiment(resolved(compose(*SMOKE, f"model={model}")), ConfigTree()).config
+    task = LDATask(config, torch.device("cpu"), False, ConfigTree())
+    own = {id(parameter) for parameter in task.encoder_parameters()}
+    others = {name for name, parameter in task.model.named_parameters() if id(parameter) not in own}
+    assert others == {"topic_logits", "prior_logits"}
 
 
 def test_a_repetition_has_the_same_metrics(compose: Compose, tmp_path: Path):

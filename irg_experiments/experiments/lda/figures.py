@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from irg_experiments.experiments.gradient_variance import VARIANCE_TITLE, variance_names
 from irg_experiments.experiments.lda.results import NEAR_ZERO, QUANTILES, groups_of, paper_perplexity
 from irg_experiments.results.aggregate import numbered
 from irg_experiments.results.arrays import Arrays
 from irg_experiments.results.curves import Curve, Rows, mean_curve
 from irg_experiments.results.drawing import Figure
-from irg_experiments.results.figures import compared_curves, learning_curve, save
+from irg_experiments.results.figures import compared_curves, learning_curve, metrics_over_steps, save
 from irg_experiments.results.record import Record
 from irg_experiments.training.metrics_log import read_rows
 
@@ -39,6 +40,9 @@ def figures(directory: Path, record: Record, arrays: Arrays) -> Iterator[Figure]
         yield Figure("topic_weights", partial(topic_weights, mean_weights=arrays["weights"], share_near_zero=sparsity))
     if "weight_quantiles" in arrays:
         yield Figure("document_weights", partial(document_weights, quantiles=arrays["weight_quantiles"]))
+    names = variance_names(rows, arrays)
+    if names:
+        yield Figure("gradient_variance", partial(metrics_over_steps, rows=rows, names=names, ylabel=VARIANCE_TITLE))
     if "image_side" in arrays:
         true = arrays["true_topics"]
         pictures = {"true": true, "learned": match_topics(arrays["topics"], true)}

@@ -1,6 +1,7 @@
 """A topic model as the training loop sees it."""
 
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,13 @@ from torch import Tensor
 from irg_experiments.config.components import build, check
 from irg_experiments.config.tree import ConfigTree
 from irg_experiments.data import BagOfWords, DocumentStream, TopicData
+from irg_experiments.data.order import stream_seed
 from irg_experiments.experiments.choices import check_batch_size, check_kind, make_estimator
+from irg_experiments.experiments.compared_estimators import ComparedEstimators
 from irg_experiments.experiments.lda.config import LDAConfig
 from irg_experiments.experiments.lda.quality import quality
 from irg_experiments.experiments.lda.results import NEAR_ZERO, QUANTILES
+from irg_experiments.models.common import Expectation
 from irg_experiments.models.topic_model import TopicModel
 from irg_experiments.results.arrays import Arrays
 from irg_experiments.training.compilation import loss_and_grad
@@ -47,9 +51,13 @@ class LDATask:
         self.data: TopicData = build(config.data, "data")
         check_batch_size(self.training.batch_size, len(self.data.train), "documents")
         self.model: TopicModel = build(config.model, "model", num_words=len(self.data.train.vocabulary)).to(device)
-        self.estimator = make_estimator(config.method, self.model.family, f"model={config.model.name}", tree, elementwise=False)
+        whose = f"model={config.model.name}"
+        self.estimator = make_estimator(config.method, self.model.family, whose, tree, elementwise=False)
+        self.compared = ComparedEstimators(config.gradient_variance, self.model.family, whose, tree)
         self.test = self.data.test.to(device)
-        self.stream = DocumentStream(self.data.train.to(device), self.training.batch_size, config.seed)
+        train_documents = self.data.train.to(device)
+        self.watched = train_documents.slice(0, self.training.batch_size)
+        self.stream = DocumentStream(train_documents, self.training.batch_size, config.seed)
         names, parameters = zip(*self.model.named_parameters(), strict=True)
         self.parameters: list[Tensor] = list(parameters)
         self.waiting = [name in self.model.prior_parameters for name in names]
@@ -63,7 +71,10 @@ class LDATask:
         return train(self, schedule, self.config.seed, directory, self.device)
 
     def _loss(self, batch: BagOfWords) -> Tensor:
-        terms = self.model.elbo(batch, self.estimator.expectation, self.training.num_samples)
+        return self._loss_by(self.estimator.expectation, batch)
+
+    def _loss_by(self, expectation: Expectation, batch: BagOfWords) -> Tensor:
+        terms = self.model.elbo(batch, expectation, self.training.num_samples)
         return (terms.kl - terms.log_likelihood).mean()
 
     def training_step(self, step: int) -> Tensor:
@@ -75,7 +86,10 @@ class LDATask:
         return loss
 
     def evaluate(self, step: int) -> dict[str, float]:
-        """Perplexity, bound and divergence of the whole test set, from one sample of the topic weights per document."""
+        """Perplexity, bound and divergence of the whole test set, from one sample of the topic weights per document.
+
+        With them the variance of the encoder's gradient by each compared method, on the first training documents.
+        """
         parts = [
             (*self.model.elbo(batch), batch.lengths, self._share_near_zero(batch))
             for batch in self.test.batches(EVALUATION_BATCH)
@@ -88,7 +102,21 @@ class LDATask:
             "test_elbo": elbo.mean().item(),
             "test_kl": kl.mean().item(),
             "topic_weight_sparsity": near_zero.mean().item(),
+            **self._gradient_variances(step),
         }
+
+    def _gradient_variances(self, step: int) -> dict[str, float]:
+        if not self.compared:
+            return {}
+        seed = stream_seed(self.config.seed, step)  # else the errors of the variances would be equal at all steps
+        return self.compared.variances(partial(self._loss_by, batch=self.watched), self.encoder_parameters(), seed)
+
+    @torch.enable_grad()
+    def encoder_parameters(self) -> list[Tensor]:
+        """Those that a posterior depends on."""
+        mean = self.model.posterior(self.watched).mean.sum()
+        gradients = torch.autograd.grad(mean, self.parameters, allow_unused=True)
+        return [parameter for parameter, gradient in zip(self.parameters, gradients, strict=True) if gradient is not None]
 
     def _share_near_zero(self, batch: BagOfWords) -> Tensor:
         weights = self.model.topic_weights(self.model.posterior(batch).sample())
@@ -115,7 +143,7 @@ class LDATask:
 
         ``topics`` (V, K); ``weights`` (K,), their mean weights over the test documents; ``weight_quantiles`` (3, K), the
         quantiles ``QUANTILES`` over the test documents of the weights of a posterior sample, sorted within each document;
-        ``vocabulary``.
+        ``vocabulary``; and how the compared methods are called.
         """
         weights = [self.model.mean_topic_weights(batch) for batch in self.test.batches(EVALUATION_BATCH)]
         arrays = {"topics": self.model.topics().cpu().numpy(), "weights": torch.cat(weights).mean(0).cpu().numpy()}
@@ -125,7 +153,7 @@ class LDATask:
             arrays["image_side"] = torch.tensor(self.data.image_side).numpy()
         arrays["weight_quantiles"] = np.quantile(np.sort(self._sampled_weights())[:, ::-1], QUANTILES, axis=0)
         arrays["vocabulary"] = np.array(self.data.train.vocabulary)
-        return arrays
+        return {**arrays, **self.compared.names()}
 
     def state_dict(self) -> dict[str, Any]:
         """See ``Task``."""

@@ -9,8 +9,6 @@ from irg_experiments.results.paper import Printed, has_options_of_its_file
 from irg_experiments.results.record import Record
 from irg_experiments.results.table import Table
 
-# metrics of the gradient's variance start with this
-VARIANCE = "gradient_variance_"
 KNN = "test_knn_accuracy_"
 
 
