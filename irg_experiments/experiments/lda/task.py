@@ -128,7 +128,7 @@ class LDATask:
 
     @torch.no_grad()
     def quality(self) -> dict[str, float]:
-        """Coherence and diversity of the topics, and the effective number of them in a test document."""
+        """Coherence of the topics on the test documents, their diversity, and how many of them a posterior sample uses."""
         return quality(self.model.topics().cpu().numpy(), self._sampled_weights(), self.data.test)
 
     def _sampled_weights(self) -> NDArray[np.floating]:
