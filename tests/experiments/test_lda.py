@@ -12,16 +12,24 @@ from omegaconf import DictConfig
 from irg_experiments.config import ConfigTree
 from irg_experiments.config.command_line import resolved
 from irg_experiments.errors import DivergedError, UserError
+from irg_experiments.experiments.lda import LDAExperiment
 from irg_experiments.experiments.lda.figures import comparisons, document_weights, match_topics, topic_images, topic_weights
 from irg_experiments.experiments.lda.results import paper_perplexity, perplexity_table, quality_table
 from irg_experiments.experiments.lda.task import LDATask
 from irg_experiments.experiments.runner import make_experiment, run_experiment
 from irg_experiments.results.arrays import read_arrays
-from irg_experiments.results.record import Record
+from irg_experiments.results.record import Record, read_record
 from irg_experiments.training.metrics_log import read_metrics
 
 Compose = Callable[..., DictConfig]
 SMOKE = ("experiment=lda", "budget=smoke", "threads=1")
+FEW = ("+data.num_train=64", "+data.num_test=16")
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing takes most of the time of a small run."""
+    monkeypatch.setattr("irg_experiments.experiments.runner.draw", lambda *_: [])
 
 
 def run(compose: Compose, tmp_path: Path, *overrides: str) -> Path:
@@ -57,8 +65,9 @@ def test_a_run_leaves_its_record_and_pictures(compose: Compose, tmp_path: Path, 
     assert {path.name for path in (directory / "figures").iterdir()} == pictures
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_variance_of_gradients_is_compared_during_training_and_changes_nothing_else(compose: Compose, tmp_path: Path):
-    settings = ("training.steps=20", "training.evaluate_every=10")
+    settings = (*FEW, "training.steps=20", "training.evaluate_every=10")
     methods = "gradient_variance.methods=[implicit,{name: rsvi, augmentation: 3}]"
     plain = run(compose, tmp_path, *settings)
     directory = run(compose, tmp_path, *settings, methods, "gradient_variance.repeats=3")
@@ -68,29 +77,30 @@ def test_the_variance_of_gradients_is_compared_during_training_and_changes_nothi
     assert [row["train_loss"] for row in read_metrics(directory / "metrics.jsonl")] == [
         row["train_loss"] for row in read_metrics(plain / "metrics.jsonl")
     ]
-    assert (directory / "figures" / "gradient_variance.png").exists()
+    drawn = [{figure.name for figure in LDAExperiment.figures(it, read_record(it) or {})} for it in (plain, directory)]
+    assert drawn[1] - drawn[0] == {"gradient_variance"}
     assert read_arrays(directory / "topics.npz")["variance_labels"].tolist() == ["implicit", "RSVI, B = 3"]
-    assert not (plain / "figures" / "gradient_variance.png").exists()
 
 
 @pytest.mark.parametrize("model", ["lda", "ln_lda"])
 def test_the_parameters_of_the_encoder_are_found(compose: Compose, model: str):
-    config = make_experiment(resolved(compose(*SMOKE, f"model={model}")), ConfigTree()).config
+    config = make_experiment(resolved(compose(*SMOKE, *FEW, f"model={model}")), ConfigTree()).config
     task = LDATask(config, torch.device("cpu"), False, ConfigTree())
     own = {id(parameter) for parameter in task.encoder_parameters()}
     others = {name for name, parameter in task.model.named_parameters() if id(parameter) not in own}
     assert others == {"topic_logits", "prior_logits"}
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_repetition_has_the_same_metrics(compose: Compose, tmp_path: Path):
-    first, second = (json.loads((run(compose, tmp_path / it) / "record.json").read_text()) for it in ("a", "b"))
+    first, second = (json.loads((run(compose, tmp_path / it, *FEW) / "record.json").read_text()) for it in ("a", "b"))
     assert first["metrics"] == second["metrics"]
     assert first["identity"] == second["identity"]
 
 
 def test_methods_that_cannot_are_refused_with_those_that_can(compose: Compose, tmp_path: Path):
     with pytest.raises(UserError, match=r"method=explicit cannot .* samples of model=lda\. Methods that can: .*implicit"):
-        run(compose, tmp_path, "method=explicit")
+        run(compose, tmp_path, *FEW, "method=explicit")
 
 
 def test_batches_larger_than_the_corpus_are_refused(compose: Compose, tmp_path: Path):
@@ -100,7 +110,7 @@ def test_batches_larger_than_the_corpus_are_refused(compose: Compose, tmp_path: 
 
 def test_divergence_is_recorded(compose: Compose, tmp_path: Path):
     with pytest.raises(DivergedError):
-        run(compose, tmp_path, "training.learning_rate=1e30")
+        run(compose, tmp_path, *FEW, "training.learning_rate=1e30")
     (path,) = tmp_path.rglob("record.json")
     record = json.loads(path.read_text())
     assert record["status"] == "failed"
