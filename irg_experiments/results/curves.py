@@ -32,7 +32,7 @@ def mean_curve(runs: Sequence[tuple[Record, Rows]], metric: str) -> Curve:
     """The mean curve of repetitions, at the steps at which every one of them has the metric.
 
     The rows hold no times, so that those of a repeated run are the same. The seconds are those of the training steps alone, a
-    step taken to last as long as the mean step of the runs.
+    step taken to last as long as the mean step of the runs, which counts what the first steps spend on compilation.
 
     Args:
         runs: the records, with what each run logged.
