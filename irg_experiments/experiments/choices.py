@@ -7,7 +7,7 @@ from typing import Any
 
 from torch.distributions import Distribution
 
-from irg_experiments.config.components import Component, build, returned_type
+from irg_experiments.config.components import Component, build, check_makes, returned_type
 from irg_experiments.config.tree import ConfigTree
 from irg_experiments.config.validation import validate
 from irg_experiments.errors import UserError
@@ -66,9 +66,8 @@ def make_estimator(
     Raises:
         UserError: it cannot, or an option has a value that it cannot have.
     """
-    estimator = build(method, section)
-    if not isinstance(estimator, Estimator):
-        raise UserError(f"{section}={method.name}: {method.target} is no Estimator.")
+    check_makes(method, section, Estimator)
+    estimator: Estimator = build(method, section)
     if supports(estimator, family) and (elementwise or not estimator.elementwise):
         return estimator
     what = f"the {family.__name__} samples of {whose}"

@@ -27,7 +27,11 @@ BAD: dict[str, list[tuple[str, ...]]] = {
     "rerun": [(f"rerun={value}",) for value in ("no", "1", "null")],
     "device": [(f"device={value}",) for value in ("gpu", "null", "0", "[cpu]")],
     "output": [(f"output={value}",) for value in ("[a]", "5", "null", "''")],
-    "quotes": [("output=é",), ("seed=[1",), ("output=日本",)],
+    "quotes": [("output=é",), ("output=日本",)],
+    "is missing in the value": [("seed=[1",), ("model.hidden=[300",), ("training={steps: 3",), ("model.hidden=300]",)],
+    "a quote in the value": [("output='a",)],
+    "is no key": [(".seed=3",), ("training..steps=3",), ("seed.=3",), ("methods+=rsvi",)],
+    "write seed=3": [("seed==3",)],
     "budget": [(f"budget={value}",) for value in ("x", "5", "null", "[short]")],
     "experiment": [
         ("experiment=nonsense",),
@@ -37,6 +41,45 @@ BAD: dict[str, list[tuple[str, ...]]] = {
         ("_target_=foo",),
         ("_target_=math.pi",),
     ],
+    "data.name must be bars": [("data.name=newsgroups",)],
+    "method.name must be implicit": [("method.name=rsvi",)],
+    "model.name must be lda": [("model.name=vae",), (*LDA, "+latent@model=gamma")],
+    "latent.name must be beta": [(*VAE, "latent=beta", "latent.name=von_mises"), (*VAE, "latent=beta", "latent.name=beta_10")],
+    "methods has 'rsvi', which is": [(*CROSS, "methods=[{name: rsvi, _target_: irg_experiments.estimators.Implicit}]")],
+    "methods has rsvi twice": [
+        (*CROSS, "methods=[rsvi,implicit,{name: rsvi, augmentation: 1}]"),
+        (*VAE, "gradient_variance.methods=[rsvi,rsvi]"),
+    ],
+    "leave out one of the two": [(*CROSS, "method=rsvi", "methods=[implicit]")],
+    "key of training 'stepss'. Did you mean steps?": [("training={stepss: 3}",), ("+training={stepss: 3}",)],
+    "Unknown option group 'data@model'. Did you mean data?": [("data@model=bars",)],
+    "Unknown key of budgets.smoke 'foo'": [("budgets.smoke.foo=3",), ("+budgets.smoke.foo=3",)],
+    "Unknown key of budgets.mine 'foo'": [("+budgets.mine={foo: 3}",)],
+    "method has no options": [(*LDA, "method.foo=1"), (*LDA, "+method.foo=1")],
+    "of data.recommended 'foo'": [("data.recommended.foo=1",), ("+data.recommended.foo=1",)],
+    "of data 'recommended'": [(*VAE, "+data.recommended.topics=1")],
+    "of hydra 'foo'": [("hydra.foo=1",)],
+    "'hydra.job.foo'": [("+hydra.job.foo=1",), ("++hydra.job.foo=1",)],
+    "'hydra.foo'": [("+hydra.foo=1",)],
+    "latent goes with experiment=vae": [(*LDA, "latent.dim=3"), ("-m", "experiment=vae,lda", "latent.dim=2")],
+    "error: seed=abc: seed must be": [("-m", "seed=0,abc")],
+    "error: method.augmentation=abc: method.augmentation must be": [("-m", "method=rsvi", "method.augmentation=1,abc")],
+    "augmentation=1 seed=-1: seed": [("-m", "method=rsvi", "method.augmentation=1,2", "seed=0,-1,2")],
+    "and at most 1000000000, not 10000000000": [
+        ("training.steps=10000000000",),
+        ("training.prior_burn_in_steps=10000000000",),
+        (*CROSS, "von_mises.replicates=10000000000"),
+        (*ACCURACY, "measurement.elements=10000000000"),
+    ],
+    "of at most 1e6": [
+        (*CROSS, "von_mises.concentration=1e30"),
+        (*CROSS, "von_mises.sweep=[1.0,1e30]"),
+        (*CROSS, "dirichlet.sweep=[1.0,1e30]"),
+        (*CROSS, "dirichlet.prior=1e30"),
+    ],
+    "measurement.blocks must divide dirichlet.replicates": [(*CROSS, "measurement.blocks=3")],
+    "measurement.blocks must divide von_mises.replicates": [(*CROSS, "von_mises.replicates=21")],
+    "knn_neighbours must be at most 100": [(*VAE, "evaluation.knn_neighbours=101")],
     "Unknown key": [
         ("methd=implicit",),
         ("trainin.steps=3",),
@@ -46,14 +89,13 @@ BAD: dict[str, list[tuple[str, ...]]] = {
         ("+foo=1",),
         ("training.steps.foo=5",),
         (*LDA, "+model.foo=1"),
-        (*LDA, "+method.foo=1"),
         (*LDA, "+data.foo=1"),
         (*VAE, "+latent.foo=1"),
         (*VAE, "latent=gamma", "latent.dimm=3"),
         (*CROSS, "+von_mises.foo=1"),
         (*ACCURACY, "+measurement.foo=1"),
     ],
-    "latent": [(*LDA, "latent=gamma"), (*LDA, "latent.dim=3"), ("~latent",), ("latent=nonsense",)],
+    "latent": [(*LDA, "latent=gamma"), ("~latent",), ("latent=nonsense",)],
     "method": [
         ("method=implict",),
         ("method=null",),
@@ -106,7 +148,19 @@ BAD: dict[str, list[tuple[str, ...]]] = {
     "model.limits": [
         (*experiment, f"model.limits={value}")
         for experiment in (LDA, VAE)
-        for value in ("5", "[1,2,3]", "[nan,1]", "null", "[1e3,1e-3]", "[-1,1]", "[1]", "[0,1e3]", "abc", "[1,inf]")
+        for value in (
+            "5",
+            "[1,2,3]",
+            "[nan,1]",
+            "null",
+            "[1e3,1e-3]",
+            "[-1,1]",
+            "[1]",
+            "[0,1e3]",
+            "abc",
+            "[1,inf]",
+            "[1e-300,1e300]",
+        )
     ],
     "model.topics": [(f"model.topics={value}",) for value in ("null", "0", "-1", "1.5", "abc", "true")] + [("~model.topics",)],
     "topics must be from 1 to 25, the number of words in the vocabulary, not 26": [("model.topics=26",)],
@@ -119,8 +173,8 @@ BAD: dict[str, list[tuple[str, ...]]] = {
         (*VAE, "model=lda"),
         ("model=null",),
         ("~model",),
-        ("model._target_=math.pi",),
     ],
+    "model._target_ must be irg_experiments.models.lda.LDA, that of model=lda, not 'math.pi'": [("model._target_=math.pi",)],
     "training": [("training=5",), ("training=null",), ("~training",), ("training=[1]",)],
     "training.steps": [(f"training.steps={value}",) for value in ("0", "-1", "1e3", "abc", "null", "true", "[1]")]
     + [("~training.steps",)],
@@ -151,9 +205,26 @@ BAD: dict[str, list[tuple[str, ...]]] = {
     "several values": [("seed=0,1",), ("seed=range(0,3)",)],
     "key=value": [("lda",), ("mnist",), ("=3",), ("-",)],
     "option": [("--config-name", "foo"), ("--foo",), ("-x",)],
-    "--cfg": [("--resolve",), ("--cfg", "nonsense"), ("-c",)],
+    "--cfg": [
+        ("--resolve",),
+        ("--cfg", "nonsense"),
+        ("-c",),
+        ("--cfg", "hydra", "--resolve"),
+        ("-m", "--cfg", "job", "seed=0,1"),
+    ],
+    "/proc/foo": [("hydra.run.dir=/proc/foo",), ("-m", "hydra.sweep.dir=/proc/foo", "seed=0,1")],
+    "_target_": [
+        (*line, f"{section}._target_=os.mkdir", f"+{section}.path=called")
+        for line, section in (
+            (LDA, "method"),
+            (LDA, "model"),
+            (LDA, "data"),
+            (VAE, "latent"),
+            ((*CROSS, "method=implicit"), "method"),
+        )
+    ],
     "--shell-completion": [("-sc", "install=foo"), ("-sc", "foo")],
-    "--config-dir": [("--config-dir", "no-such-folder")],
+    "--config-dir": [("--config-dir", "no-such-folder"), ("--config-dir", str(Path(__file__).parent))],
     "foo": [("--cfg", "job", "training.foo=1")],
 }
 
@@ -162,6 +233,16 @@ CASES = [(word, arguments) for word, lines in BAD.items() for arguments in lines
 
 def test_there_are_enough_of_them():
     assert len(CASES) >= 150
+
+
+def test_an_empty_variable_of_the_environment_is_named(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
+    monkeypatch.setenv("IRG_DATA", "")
+    monkeypatch.setattr(sys, "argv", ["irg-run", "data=bars"])
+    with pytest.raises(SystemExit) as exit_:
+        run()
+    assert exit_.value.code == 2
+    message = "The environment variable IRG_DATA, which gives data.root, is empty: unset it or give it a value."
+    assert capfd.readouterr().err == f"error: {message}\n"
 
 
 @pytest.mark.parametrize(("word", "arguments"), CASES, ids=[" ".join(arguments)[:60] for _, arguments in CASES])
@@ -173,7 +254,7 @@ def test_one_line_and_exit_code_2(
     capfd: pytest.CaptureFixture[str],
 ):
     monkeypatch.chdir(tmp_path)
-    smoke = () if any(it.startswith(("budget", "-", "~experiment", "--")) for it in arguments) else ("budget=smoke",)
+    smoke = () if any(it != "-m" and it.startswith(("budget=", "~experiment", "-")) for it in arguments) else ("budget=smoke",)
     monkeypatch.setattr(sys, "argv", ["irg-run", *arguments, *smoke])
     with pytest.raises(SystemExit) as exit_:
         run()

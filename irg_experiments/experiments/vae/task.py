@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from irg_experiments.config.components import build, check, find
+from irg_experiments.config.components import build, check, check_makes, find
 from irg_experiments.config.tree import ConfigTree
 from irg_experiments.data import EpochOrder, ImageData, binarize
 from irg_experiments.data.order import stream_seed
@@ -70,9 +70,8 @@ class VAETask:
         check(model, "model", "pixels", "latent")
 
     def _latent(self) -> Latent:
-        latent = build(self.config.latent, "latent")
-        if not isinstance(latent, Latent):
-            raise UserError(f"latent={self.config.latent.name}: {self.config.latent.target} is no Latent.")
+        check_makes(self.config.latent, "latent", Latent)
+        latent: Latent = build(self.config.latent, "latent")
         return latent
 
     def _check_labels(self) -> None:

@@ -77,7 +77,7 @@ def test_every_method_runs_where_it_can_and_is_refused_where_it_cannot(compose: 
 
 @pytest.mark.usefixtures("undrawn")
 def test_the_label_has_the_options_that_count_for_the_latent_space(compose: Compose, tmp_path: Path):
-    settings = ("method=rsvi", "method.augmentation=5", "training.steps=1")
+    settings = ("method=rsvi", "method.augmentation=5", "training.steps=1", "training.kl_warmup_steps=0")
     for latent, label in (("gamma", "RSVI, B = 5"), ("von_mises", "RSVI")):
         directory = run(compose, tmp_path, f"latent={latent}", "gradient_variance.methods=[]", *settings)
         assert record_of(directory)["method_label"] == label
