@@ -120,6 +120,11 @@ class Experiment(abc.ABC):
         yield from ()
 
     @classmethod
+    def comparisons(cls, runs: Sequence[tuple[Path, Record]]) -> Iterator[Figure]:
+        """Pictures over finished runs of this experiment, each given by its directory and its record."""
+        yield from ()
+
+    @classmethod
     def upgraded(cls, record: Record) -> Record:
         """A record of an earlier schema as one of today's; see ``irg_experiments.results.record.read_record``."""
         return record

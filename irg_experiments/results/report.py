@@ -10,7 +10,7 @@ from irg_experiments.config.command_line import Parser
 from irg_experiments.config.tree import unknown
 from irg_experiments.errors import UserError
 from irg_experiments.results.collect import Run, by_experiment, collect, tables_of
-from irg_experiments.results.drawing import draw
+from irg_experiments.results.drawing import Figure, draw
 from irg_experiments.results.hardware import hardware_table
 from irg_experiments.results.record import Record
 from irg_experiments.results.table import Table, comma_separated, markdown, print_table
@@ -50,6 +50,8 @@ def main(arguments: Sequence[str]) -> None:
             for directory, record in runs:
                 for path in draw(directory, experiment.figures(directory, record), again=True):
                     print(path)
+            for path in draw(paths[0], _comparisons(experiment, runs), again=True):
+                print(path)
 
 
 def _finished(paths: Sequence[Path]) -> list[Run]:
@@ -89,7 +91,11 @@ def _parser() -> Parser:
     parser.add_argument(
         "--table", metavar="NAME", help="show the table of this name only; csv needs it where there are several"
     )
-    parser.add_argument("--figures", action="store_true", help="draw the figures of all runs again")
+    parser.add_argument(
+        "--figures",
+        action="store_true",
+        help="draw the figures of all runs again, and those that compare runs into figures/ of the first path",
+    )
     parser.add_argument(
         "--update",
         nargs="*",
@@ -118,6 +124,12 @@ def _tables(finished: Sequence[Run], pages: bool) -> Iterator[Table]:
             return made
 
         yield from tables_of(make, runs)
+
+
+def _comparisons(experiment: Any, runs: Sequence[Run]) -> Iterator[Figure]:
+    """The pictures over several runs, named by the experiment, too: those of all experiments share a folder."""
+    for figure in experiment.comparisons(runs):
+        yield figure._replace(name=f"{runs[0][1]['experiment']}_{figure.name}")
 
 
 def _print(tables: Sequence[Table], style: str) -> None:

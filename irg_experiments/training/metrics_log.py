@@ -109,6 +109,11 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     return [row for row in map(_parsed, lines) if row is not None]
 
 
+def read_rows(directory: Path) -> list[dict[str, Any]]:
+    """The metrics of a run over time, see ``read_metrics``; of a committed run, those of its ``evaluations.jsonl``."""
+    return read_metrics(directory / "metrics.jsonl") or read_metrics(directory / "evaluations.jsonl")
+
+
 def _parsed(line: str) -> dict[str, Any] | None:
     try:
         row = json.loads(line, parse_constant=lambda _: None)  # files of earlier versions may hold NaN and Infinity

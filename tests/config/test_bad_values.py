@@ -163,6 +163,9 @@ BAD: dict[str, list[tuple[str, ...]]] = {
         )
     ],
     "model.topics": [(f"model.topics={value}",) for value in ("null", "0", "-1", "1.5", "abc", "true")] + [("~model.topics",)],
+    "topics must be from 1 to 25, the number of words in the vocabulary, not 26": [("model.topics=26",)],
+    "topics must be from 2 to 25": [("model=ln_lda", "model.topics=1")],
+    "model=ln_lda. Methods that can": [("model=ln_lda", f"method={name}") for name in ("rsvi", "measure_valued")],
     "model.prior_initial": [(f"model.prior_initial={value}",) for value in ("abc", "nan", "0", "-1", "inf", "null")],
     "model": [
         ("model=nonsense",),
@@ -186,7 +189,9 @@ BAD: dict[str, list[tuple[str, ...]]] = {
     "gradient_variance": [
         (*VAE, f"gradient_variance.methods={value}") for value in ("implicit", "5", "[measure_valued]", "[[implicit]]")
     ]
-    + [(*VAE, "gradient_variance.repeats=1")],
+    + [(*VAE, "gradient_variance.repeats=1")]
+    + [(*LDA, f"gradient_variance.methods={value}") for value in ("implicit", "[explicit]", "[{name: rsvi, augmentation: -1}]")]
+    + [(*LDA, "model=ln_lda", "gradient_variance.methods=[explicit,rsvi]")],
     "latent.dim": [(*VAE, f"latent.dim={value}") for value in ("0", "-1", "1.5", "true", "abc", "null")],
     "latent.concentration": [(*VAE, "latent=gamma", f"latent.concentration={value}") for value in ("abc", "0", "-1", "nan")],
     "latent.rate": [(*VAE, "latent=gamma", "~latent.rate"), (*VAE, "latent=gamma", "latent.rate=0")],

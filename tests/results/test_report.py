@@ -35,6 +35,11 @@ class Counted(Experiment):
     def figures(cls, directory: Path, record: Record) -> Iterator[Figure]:
         yield Figure("picture", lambda path: path.write_text("new"))
 
+    @classmethod
+    def comparisons(cls, runs: Sequence[tuple[Path, Record]]) -> Iterator[Figure]:
+        names = " ".join(sorted(directory.name for directory, _ in runs))
+        yield Figure("all", lambda path: path.write_text(names))
+
 
 BEGIN, END = marks("counted")
 
@@ -84,6 +89,16 @@ def test_figures_are_drawn_again(tmp_path: Path, capsys: pytest.CaptureFixture[s
     path.write_text("old")
     main([str(tmp_path), "--figures"])
     assert path.read_text() == "new"
+    assert str(path) in capsys.readouterr().out
+
+
+def test_figures_over_several_runs_are_drawn_into_the_first_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    for folder, name in (("x", "a"), ("y", "b")):
+        write(tmp_path / folder, name)
+    write(tmp_path / "x", "unfinished", "running")
+    main([str(tmp_path / "x"), str(tmp_path / "y"), "--figures"])
+    path = tmp_path / "x" / "figures" / "counted_all.png"
+    assert path.read_text() == "a b"
     assert str(path) in capsys.readouterr().out
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 from irg_experiments.config.components import Component, DataSet
 from irg_experiments.config.types import CONDUCT, Count, Natural, Positive
 from irg_experiments.config.validation import Section
+from irg_experiments.experiments.gradient_variance import GradientVariance
 from irg_experiments.experiments.protocol import ExperimentConfig
 
 
@@ -39,13 +40,14 @@ class LDAConfig(ExperimentConfig):
         model: a ``TopicModel``.
         data: a function that returns ``TopicData``.
         method: an ``Estimator``.
-        training: see there.
+        training, gradient_variance: see there.
     """
 
     model: Component
     data: DataSet
     method: Component
     training: Training
+    gradient_variance: GradientVariance = GradientVariance(methods=[], repeats=20)
 
     def labels(self) -> tuple[str, ...]:
         """See ``ExperimentConfig``."""

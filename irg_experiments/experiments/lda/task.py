@@ -1,19 +1,25 @@
 """A topic model as the training loop sees it."""
 
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from irg_experiments.config.components import build, check
 from irg_experiments.config.tree import ConfigTree
 from irg_experiments.data import BagOfWords, DocumentStream, TopicData
+from irg_experiments.data.order import stream_seed
 from irg_experiments.experiments.choices import check_batch_size, check_kind, make_estimator
+from irg_experiments.experiments.compared_estimators import ComparedEstimators
 from irg_experiments.experiments.lda.config import LDAConfig
-from irg_experiments.experiments.lda.results import NEAR_ZERO
+from irg_experiments.experiments.lda.quality import quality
+from irg_experiments.experiments.lda.results import NEAR_ZERO, QUANTILES
+from irg_experiments.models.common import Expectation
 from irg_experiments.models.topic_model import TopicModel
 from irg_experiments.results.arrays import Arrays
 from irg_experiments.training.compilation import loss_and_grad
@@ -45,9 +51,13 @@ class LDATask:
         self.data: TopicData = build(config.data, "data")
         check_batch_size(self.training.batch_size, len(self.data.train), "documents")
         self.model: TopicModel = build(config.model, "model", num_words=len(self.data.train.vocabulary)).to(device)
-        self.estimator = make_estimator(config.method, self.model.family, f"model={config.model.name}", tree, elementwise=False)
+        whose = f"model={config.model.name}"
+        self.estimator = make_estimator(config.method, self.model.family, whose, tree, elementwise=False)
+        self.compared = ComparedEstimators(config.gradient_variance, self.model.family, whose, tree)
         self.test = self.data.test.to(device)
-        self.stream = DocumentStream(self.data.train.to(device), self.training.batch_size, config.seed)
+        train_documents = self.data.train.to(device)
+        self.watched = train_documents.slice(0, self.training.batch_size)
+        self.stream = DocumentStream(train_documents, self.training.batch_size, config.seed)
         names, parameters = zip(*self.model.named_parameters(), strict=True)
         self.parameters: list[Tensor] = list(parameters)
         self.waiting = [name in self.model.prior_parameters for name in names]
@@ -61,7 +71,10 @@ class LDATask:
         return train(self, schedule, self.config.seed, directory, self.device)
 
     def _loss(self, batch: BagOfWords) -> Tensor:
-        terms = self.model.elbo(batch, self.estimator.expectation, self.training.num_samples)
+        return self._loss_by(self.estimator.expectation, batch)
+
+    def _loss_by(self, expectation: Expectation, batch: BagOfWords) -> Tensor:
+        terms = self.model.elbo(batch, expectation, self.training.num_samples)
         return (terms.kl - terms.log_likelihood).mean()
 
     def training_step(self, step: int) -> Tensor:
@@ -73,7 +86,10 @@ class LDATask:
         return loss
 
     def evaluate(self, step: int) -> dict[str, float]:
-        """Perplexity, bound and divergence of the whole test set, from one sample of the topic weights per document."""
+        """Perplexity, bound and divergence of the whole test set, from one sample of the topic weights per document.
+
+        With them the variance of the encoder's gradient by each compared method, on the first training documents.
+        """
         parts = [
             (*self.model.elbo(batch), batch.lengths, self._share_near_zero(batch))
             for batch in self.test.batches(EVALUATION_BATCH)
@@ -86,7 +102,21 @@ class LDATask:
             "test_elbo": elbo.mean().item(),
             "test_kl": kl.mean().item(),
             "topic_weight_sparsity": near_zero.mean().item(),
+            **self._gradient_variances(step),
         }
+
+    def _gradient_variances(self, step: int) -> dict[str, float]:
+        if not self.compared:
+            return {}
+        seed = stream_seed(self.config.seed, step)  # else the errors of the variances would be equal at all steps
+        return self.compared.variances(partial(self._loss_by, batch=self.watched), self.encoder_parameters(), seed)
+
+    @torch.enable_grad()
+    def encoder_parameters(self) -> list[Tensor]:
+        """Those that a posterior depends on."""
+        mean = self.model.posterior(self.watched).mean.sum()
+        gradients = torch.autograd.grad(mean, self.parameters, allow_unused=True)
+        return [parameter for parameter, gradient in zip(self.parameters, gradients, strict=True) if gradient is not None]
 
     def _share_near_zero(self, batch: BagOfWords) -> Tensor:
         weights = self.model.topic_weights(self.model.posterior(batch).sample())
@@ -97,16 +127,33 @@ class LDATask:
         return {} if self.data.best_perplexity is None else {"true_model_perplexity": self.data.best_perplexity}
 
     @torch.no_grad()
+    def quality(self) -> dict[str, float]:
+        """Coherence of the topics on the test documents, their diversity, and how many of them a posterior sample uses."""
+        return quality(self.model.topics().cpu().numpy(), self._sampled_weights(), self.data.test)
+
+    def _sampled_weights(self) -> NDArray[np.floating]:
+        """A posterior sample of the topic weights of each test document, (D, K), the same at each call."""
+        torch.manual_seed(self.config.seed)
+        posteriors = map(self.model.posterior, self.test.batches(EVALUATION_BATCH))
+        return torch.cat([self.model.topic_weights(posterior.sample()) for posterior in posteriors]).cpu().numpy()
+
+    @torch.no_grad()
     def topics(self) -> Arrays:
-        """What the figures are drawn from: topics (V, K), their mean weights over the test documents (K,), the vocabulary."""
+        """What the figures are drawn from.
+
+        ``topics`` (V, K); ``weights`` (K,), their mean weights over the test documents; ``weight_quantiles`` (3, K), the
+        quantiles ``QUANTILES`` over the test documents of the weights of a posterior sample, sorted within each document;
+        ``vocabulary``; and how the compared methods are called.
+        """
         weights = [self.model.mean_topic_weights(batch) for batch in self.test.batches(EVALUATION_BATCH)]
         arrays = {"topics": self.model.topics().cpu().numpy(), "weights": torch.cat(weights).mean(0).cpu().numpy()}
         if self.data.topics is not None:
             arrays["true_topics"] = self.data.topics.cpu().numpy()
         if self.data.image_side is not None:
             arrays["image_side"] = torch.tensor(self.data.image_side).numpy()
+        arrays["weight_quantiles"] = np.quantile(np.sort(self._sampled_weights())[:, ::-1], QUANTILES, axis=0)
         arrays["vocabulary"] = np.array(self.data.train.vocabulary)
-        return arrays
+        return {**arrays, **self.compared.names()}
 
     def state_dict(self) -> dict[str, Any]:
         """See ``Task``."""

@@ -2,17 +2,16 @@
 
 from typing import Annotated, Self
 
-from pydantic import Field, Strict, model_validator
+from pydantic import model_validator
 
-from irg_experiments.config.components import Component, DataSet, Methods
+from irg_experiments.config.components import Component, DataSet
 from irg_experiments.config.types import CONDUCT, Count, Must, Natural, Positive
 from irg_experiments.config.validation import Misfit, Section
+from irg_experiments.experiments.gradient_variance import GradientVariance
 from irg_experiments.experiments.protocol import ExperimentConfig
 from irg_experiments.training.annealing import Annealing
 
 Counts = Annotated[list[Count], Must("a list of whole numbers of at least 1, such as [100, 600, 1000]")]
-# one gradient has no variance
-Repeats = Annotated[int, Strict(), Field(ge=2, le=10**6), Must("a whole number from 2 to 1000000")]
 
 
 class Training(Section):
@@ -57,18 +56,6 @@ class Evaluation(Section):
     knn_labels: Counts
     knn_neighbours: Count
     knn_draws: Count
-
-
-class GradientVariance(Section):
-    """What is measured of the encoder's gradient at every evaluation.
-
-    Attributes:
-        methods: estimators whose variance is measured; none if empty.
-        repeats: gradients per estimator and evaluation.
-    """
-
-    methods: Methods
-    repeats: Repeats
 
 
 class LatentSpace(Component):

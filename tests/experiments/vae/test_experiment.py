@@ -15,10 +15,9 @@ from irg_experiments.config.tree import ConfigTree
 from irg_experiments.errors import DivergedError, UserError
 from irg_experiments.estimators import Estimator
 from irg_experiments.experiments.choices import methods_for
+from irg_experiments.experiments.gradient_variance import VARIANCE
 from irg_experiments.experiments.runner import run_experiment, show
 from irg_experiments.experiments.vae import VAEExperiment
-from irg_experiments.experiments.vae.results import VARIANCE
-from irg_experiments.experiments.vae.task import variance_metric
 from irg_experiments.models.latents import GammaLatent, NormalLatent, VonMisesLatent
 from irg_experiments.models.vae import VAE
 from irg_experiments.results.arrays import read_arrays
@@ -108,11 +107,6 @@ def test_variants_of_a_method_are_compared_under_their_options(compose: Compose,
     assert [name for name in metrics if name.startswith(VARIANCE)] == [f"{VARIANCE}rsvi", f"{VARIANCE}rsvi_augmentation_9"]
     assert metrics[f"{VARIANCE}rsvi_augmentation_9"] != metrics[f"{VARIANCE}rsvi"]
     assert read_arrays(directory / "arrays.npz")["variance_labels"].tolist() == ["RSVI, B = 1", "RSVI, B = 9"]
-
-
-def test_a_method_without_an_option_file_is_named_by_all_its_options():
-    mine = Component(target="irg_experiments.estimators.RSVI", name="mine", augmentation=2)
-    assert variance_metric(mine, TREE) == f"{VARIANCE}mine_augmentation_2"
 
 
 def test_methods_agree_on_the_mean_gradient():
