@@ -132,7 +132,9 @@ def _idf(matrix: Any, size: int) -> Array:
     log_idf += np.log(_scale(np.exp(log_idf[known]), size))
     held = np.bincount(matrix.indices, minlength=matrix.shape[1])
     expected = np.clip(held * (size / max(matrix.shape[0], 1)), 0.5, size - 0.5)
-    return _search(*_evidence(matrix, log_idf, known), expected, size)
+    idf = _search(*_evidence(matrix, log_idf, known), expected, size)
+    # once more, with norms in which every word takes part
+    return _search(*_evidence(matrix, np.log(idf), np.ones_like(known)), expected, size)
 
 
 def _residuals(part: _Documents, log_norm: Array, log_idf: Array) -> tuple[Array, Array]:

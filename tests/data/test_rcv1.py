@@ -24,13 +24,13 @@ def counts() -> csr_matrix:
 
 
 @pytest.fixture(autouse=True)
-def conversions(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[int]:
-    """A collection as small as the corpus. The list gets an entry for each conversion."""
+def conversions(counts: csr_matrix, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[int]:
+    """Instead of converting weights, the counts that they are of. The list gets an entry for each conversion."""
     made: list[int] = []
 
     def convert(weights: csr_matrix) -> csr_matrix:
         made.append(weights.shape[0])
-        return counts_from_ltc(weights, COLLECTION)
+        return counts.copy()
 
     monkeypatch.setattr(rcv1, "counts_from_ltc", convert)
     monkeypatch.setattr(rcv1, "NUM_DOCUMENTS", NUM_DOCUMENTS)
@@ -87,6 +87,14 @@ def test_frequent_words_and_a_seeded_split(counts: csr_matrix, downloads: list[s
         assert torch.equal(dense(corpus), expected[expected.sum(1) > 0].float())
     # the documents without any of the words
     assert len(data.train) + len(data.test) == int((every[:, kept].sum(1) > 0).sum()) < NUM_DOCUMENTS
+
+
+def test_counts_are_those_of_the_weights(subset: Path, monkeypatch: pytest.MonkeyPatch):
+    expected = rcv1.load_subset(subset, KEPT)
+    monkeypatch.setattr(rcv1, "counts_from_ltc", functools.partial(counts_from_ltc, collection_size=COLLECTION))
+    for cache in (subset / rcv1.SUBSET).parent.glob("counts-*.npz"):
+        cache.unlink()
+    assert equal(rcv1.load_subset(subset, KEPT), expected)
 
 
 def test_weights_are_downloaded_and_converted_once(downloads: list[str], conversions: list[int], tmp_path: Path):
