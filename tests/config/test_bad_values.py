@@ -135,6 +135,8 @@ BAD: dict[str, list[tuple[str, ...]]] = {
         (*ACCURACY, "data=bars"),
         (*ACCURACY, "data.root=x"),
     ],
+    "data.num_words": [("data=rcv1_subset", f"data.num_words={value}") for value in ("0", "1.5", "many", "null")],
+    "data=newsgroups": [("data=rcv1_subset", "data.root=nowhere")],
     "name": [
         ("data.name=../../x",),
         (f"data.name={'x' * 300}",),
