@@ -40,8 +40,9 @@ class LocalStep(NamedTuple):
 class LDASVI(TopicModel):
     """w ~ β_z, z ~ θ_d, θ_d ~ Dirichlet(α), β_k ~ Dirichlet(η), with q(β_k) = Dirichlet(λ_k), q(θ_d) = Dirichlet(γ_d).
 
-    A document's γ is found by coordinate ascent (``local_step``), not by an encoder, for test documents as well: this posterior
-    is the best of its family, where an amortised one is at most as good. λ follows natural gradients (``global_step``).
+    A document's γ is found by coordinate ascent (``local_step``), not by an encoder, for test documents as well: γ is a local
+    optimum of the document's bound, which an amortised posterior only approximates. λ follows natural gradients
+    (``global_step``).
 
     Args:
         num_words: V.
@@ -148,13 +149,8 @@ class LDASVI(TopicModel):
                 lengths = offsets.diff()[going_on]
                 offsets = torch.cat([offsets[:1], lengths.cumsum(0)])
                 documents = torch.repeat_interleave(lengths)
-                active, gamma, counts, entries, rows = (
-                    active[going_on],
-                    gamma[going_on],
-                    counts[kept],
-                    entries[kept],
-                    rows[kept],
-                )
+                active, gamma = active[going_on], gamma[going_on]
+                counts, entries, rows = counts[kept], entries[kept], rows[kept]
         return result
 
     def global_step(self, local: LocalStep, step_size: float, num_documents: int) -> None:

@@ -37,7 +37,7 @@ def test_a_run_finds_the_bars(compose: Compose, tmp_path: Path):
         "training.steps=200",
         "training.batch_size=64",
     )
-    arguments = [*SVI, *options, f"output={tmp_path}"]
+    arguments = [*SVI, *options, "training.evaluate_every=200", f"output={tmp_path}"]
     directory = run_experiment(compose(*arguments), arguments)
     record = json.loads((directory / "record.json").read_text())
     assert (record["status"], record["method_label"]) == ("done", "SVI")

@@ -21,9 +21,9 @@ class SVITask(LDATask):
 
     ``training.prior_burn_in_steps`` is the number of steps during which a learned prior keeps its initial values.
 
-    A test document has a posterior of its own, by the coordinate ascent of training with the topics fixed. It is a better one
-    than an encoder gives, which favours this model where perplexities are compared. ``test_perplexity`` and the metrics that
-    all models have take one sample of the topic weights, and the topics at their posterior mean. Beside them are
+    A test document has a posterior of its own, by the coordinate ascent of training with the topics fixed. Such a posterior is
+    usually closer than an encoder's, which favours this model where perplexities are compared. ``test_perplexity`` and the
+    metrics that all models have take one sample of the topic weights, and the topics at their posterior mean. Beside them are
 
     - ``test_perplexity_bound``, exp(mean over documents of −bound_d / N_d), where bound_d has the expectations of log θ_d and
       log β in closed form, and no term for the divergence of the topics, whose posterior is that of training;
