@@ -10,7 +10,7 @@ from torch.nn.functional import relu, softplus
 from irg_experiments.config.types import Count, Limits, Positive, Widths
 from irg_experiments.data.bag_of_words import BagOfWords
 from irg_experiments.models.bag_of_words import count_matmul
-from irg_experiments.models.common import LIMITS, glorot_linear
+from irg_experiments.models.common import LIMITS, check_topics, glorot_linear
 from irg_experiments.models.topic_model import TopicModel
 
 
@@ -43,9 +43,7 @@ class AmortizedLDA(TopicModel):
         self, num_words: int, topics: Count, hidden: Widths, prior_initial: Positive = 0.7, limits: Limits = LIMITS
     ) -> None:
         super().__init__()
-        if not self.least_topics <= topics <= num_words:
-            most = f"{num_words}, the number of words in the vocabulary"
-            raise ValueError(f"topics must be from {self.least_topics} to {most}, not {topics}.")
+        check_topics(topics, num_words, self.least_topics)
         if not limits[0] <= prior_initial <= limits[1]:
             raise ValueError(f"prior_initial must be within limits, {limits[0]:g} to {limits[1]:g}, not {prior_initial:g}.")
         self.limits = limits

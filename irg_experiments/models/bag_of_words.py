@@ -13,7 +13,7 @@ from torch.nn.functional import embedding_bag
 from irg_experiments.data.bag_of_words import BagOfWords
 
 
-def _segmented_sum(rows: Tensor, matrix: Tensor, offsets: Tensor, weights: Tensor) -> Tensor:
+def segmented_sum(rows: Tensor, matrix: Tensor, offsets: Tensor, weights: Tensor) -> Tensor:
     """Row i of the result is Σ weights[j] · matrix[rows[j]] over j in offsets[i]..offsets[i+1]-1; zero if there is no j."""
     return embedding_bag(rows, matrix, offsets, mode="sum", per_sample_weights=weights, include_last_offset=True)
 
@@ -23,13 +23,13 @@ class _CountMatmul(torch.autograd.Function):
     def forward(ctx: Any, weight: Tensor, *batch: Tensor) -> Tensor:
         x = BagOfWords(*batch)
         ctx.save_for_backward(*batch)
-        return _segmented_sum(x.words, weight, x.offsets, x.counts)
+        return segmented_sum(x.words, weight, x.offsets, x.counts)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x = BagOfWords(*ctx.saved_tensors)
-        grad_weight = _segmented_sum(x.documents[x.order], grad.contiguous(), x.word_offsets, x.counts[x.order])
+        grad_weight = segmented_sum(x.documents[x.order], grad.contiguous(), x.word_offsets, x.counts[x.order])
         return grad_weight, *(None for _ in x)
 
 
@@ -39,7 +39,7 @@ class _MixtureLogLikelihood(torch.autograd.Function):
         x = BagOfWords(*batch)
         probability = (theta[x.documents] * beta[x.words]).sum(-1)
         ctx.save_for_backward(theta, beta, probability, *batch)
-        log_likelihood = _segmented_sum(
+        log_likelihood = segmented_sum(
             torch.arange(len(x.words), device=theta.device), probability.log()[:, None], x.offsets, x.counts
         )
         return log_likelihood.squeeze(-1)
@@ -50,8 +50,8 @@ class _MixtureLogLikelihood(torch.autograd.Function):
         theta, beta, probability, *batch = ctx.saved_tensors
         x = BagOfWords(*batch)
         ratio = grad[x.documents] * x.counts / probability
-        grad_theta = _segmented_sum(x.words, beta, x.offsets, ratio)
-        grad_beta = _segmented_sum(x.documents[x.order], theta, x.word_offsets, ratio[x.order])
+        grad_theta = segmented_sum(x.words, beta, x.offsets, ratio)
+        grad_beta = segmented_sum(x.documents[x.order], theta, x.word_offsets, ratio[x.order])
         return grad_theta, grad_beta, *(None for _ in x)
 
 

@@ -8,8 +8,9 @@ import pytest
 
 from irg_experiments.cli import run
 
-LDA, VAE, CROSS, ACCURACY = (
+LDA, SVI, VAE, CROSS, ACCURACY = (
     ("experiment=lda",),
+    ("model=lda_svi", "method=svi"),
     ("experiment=vae", "data=digits"),
     ("experiment=cross_entropy",),
     ("experiment=accuracy",),
@@ -107,7 +108,10 @@ BAD: dict[str, list[tuple[str, ...]]] = {
         ("method=rsvi", "method.name=a/b"),
         ("method=explicit",),
         ("method=measure_valued",),
+        ("model=lda", "method=svi"),
+        ("model=lda_svi", "method=implicit"),
         (*VAE, "latent=von_mises", "method=pathwise_omt"),
+        (*VAE, "method=svi"),
         (*VAE, "method=measure_valued"),
         (*VAE, "gradient_variance.methods=[nonsense]"),
         (*CROSS, "methods=implicit"),
@@ -123,6 +127,11 @@ BAD: dict[str, list[tuple[str, ...]]] = {
     + [("method=rsvi", "~method.augmentation", "+method.augmentations=1")],
     "correction": [("method=rsvi", f"method.correction={value}") for value in ("maybe", "1", "null")],
     "baseline": [("method=score_function", f"method.baseline={value}") for value in ("abc", "5", "null")],
+    "method.offset": [(*SVI, f"method.offset={value}") for value in ("0", "nan", "abc", "null")],
+    "method.decay": [(*SVI, f"method.decay={value}") for value in ("0", "1.1", "null")],
+    "method.prior": [(*SVI, f"method.prior={value}") for value in ("learn", "null", "true")],
+    "model.document_prior": [(*SVI, f"model.document_prior={value}") for value in ("0", "abc", "[1]")],
+    "model.topic_prior": [(*SVI, "model.topic_prior=-1")],
     "decay": [("method=score_function", f"method.decay={value}") for value in ("1", "-0.1", "nan", "abc")],
     "data": [
         ("data=newsgroup",),
@@ -165,7 +174,11 @@ BAD: dict[str, list[tuple[str, ...]]] = {
         )
     ],
     "model.topics": [(f"model.topics={value}",) for value in ("null", "0", "-1", "1.5", "abc", "true")] + [("~model.topics",)],
-    "topics must be from 1 to 25, the number of words in the vocabulary, not 26": [("model.topics=26",)],
+    "topics must be from 1 to 25, the number of words in the vocabulary, not 26": [
+        ("model.topics=26",),
+        ("model=lda_svi", "method=svi", "model.topics=26"),
+    ],
+    "gradient_variance.methods must be empty": [("model=lda_svi", "method=svi", "gradient_variance.methods=[implicit]")],
     "topics must be from 2 to 25": [("model=ln_lda", "model.topics=1")],
     "model=ln_lda. Methods that can": [("model=ln_lda", f"method={name}") for name in ("rsvi", "measure_valued")],
     "model.prior_initial": [(f"model.prior_initial={value}",) for value in ("abc", "nan", "0", "-1", "inf", "null")],
@@ -183,6 +196,8 @@ BAD: dict[str, list[tuple[str, ...]]] = {
     "training.learning_rate": [
         (f"training.learning_rate={value}",) for value in ("0", "-1", "nan", "inf", "fast", "null", "true")
     ],
+    "training.num_samples": [("training.num_samples=null",), (*SVI, "training.num_samples=1")],
+    "no meaning": [(*SVI, "training.learning_rate=1e-3")],
     "training.batch_size": [("training.batch_size=0",), ("training.batch_size=1.5",)],
     "training.annealing": [(*VAE, f"training.annealing={value}") for value in ("slow", "null", "5")],
     "training.patience": [(*VAE, "training.patience=0")],

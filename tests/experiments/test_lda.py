@@ -14,8 +14,8 @@ from irg_experiments.config.command_line import resolved
 from irg_experiments.errors import DivergedError, UserError
 from irg_experiments.experiments.lda import LDAExperiment
 from irg_experiments.experiments.lda.figures import comparisons, document_weights, match_topics, topic_images, topic_weights
+from irg_experiments.experiments.lda.gradient import GradientTask
 from irg_experiments.experiments.lda.results import paper_perplexity, perplexity_table, quality_table
-from irg_experiments.experiments.lda.task import LDATask
 from irg_experiments.experiments.runner import make_experiment, run_experiment
 from irg_experiments.results.arrays import read_arrays
 from irg_experiments.results.record import Record, read_record
@@ -85,7 +85,7 @@ def test_the_variance_of_gradients_is_compared_during_training_and_changes_nothi
 @pytest.mark.parametrize("model", ["lda", "ln_lda"])
 def test_the_parameters_of_the_encoder_are_found(compose: Compose, model: str):
     config = make_experiment(resolved(compose(*SMOKE, FEW, f"model={model}")), ConfigTree()).config
-    task = LDATask(config, torch.device("cpu"), False, ConfigTree())
+    task = GradientTask(config, torch.device("cpu"), False, ConfigTree())
     own = {id(parameter) for parameter in task.encoder_parameters()}
     others = {name for name, parameter in task.model.named_parameters() if id(parameter) not in own}
     assert others == {"topic_logits", "prior_logits"}

@@ -23,15 +23,15 @@ class LDAExperiment(Experiment):
 
     def prepare(self, device: Any, compiled: bool) -> None:
         """See ``Experiment``."""
-        from irg_experiments.experiments.lda.task import LDATask
+        from irg_experiments.experiments.lda.tasks import make_task
 
-        self.task = LDATask(self.config, device, compiled, self.tree)
+        self.task = make_task(self.config, device, compiled, self.tree)
 
     def run(self, directory: Path) -> Result:
         """Trains to the end of the budget, and evaluates."""
         result = self.task.train(directory)
         metrics = {**result.metrics, **self.task.quality(), **self.task.known_metrics()}
-        return Result(metrics, result.wall_seconds, result.steps_per_second, self.task.estimator.label)
+        return Result(metrics, result.wall_seconds, result.steps_per_second, self.task.label)
 
     def save(self, directory: Path) -> None:
         """Writes the topics."""

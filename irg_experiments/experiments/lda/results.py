@@ -2,6 +2,7 @@
 
 import statistics
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -98,6 +99,7 @@ def metrics_table(record: Record) -> Table:
     rows = [
         ["test perplexity, mean over documents", spread([m["test_perplexity"]], 2), paper, f"{best:.2f}" if best else "–"],
         ["test perplexity, corpus level", spread([m["test_perplexity_corpus"]], 2), "–", "–"],
+        *_bound_rows(m),
         ["test ELBO, nats per document", spread([m["test_elbo"]], 2), "–", "–"],
         ["test KL, nats per document", spread([m["test_kl"]], 2), "–", "–"],
         [f"document weights below {NEAR_ZERO:g}", f"{m['topic_weight_sparsity'] or 0:.1%}", "–", "–"],
@@ -109,6 +111,15 @@ def metrics_table(record: Record) -> Table:
     names = f"{record['model']}, {record['method_label']}, {record['data']}"
     title = f"{names}, {record['steps']:,} steps, seed {record['seed']}"
     return Table("metrics", title, ["metric", "measured", "paper", "true model"], rows)
+
+
+def _bound_rows(metrics: dict[str, Any]) -> list[list[str]]:
+    """Perplexities of the exact bound, where the topics have a posterior."""
+    names = {
+        "test perplexity, exact bound": "test_perplexity_bound",
+        "test perplexity, exact bound with the topics' divergence, corpus level": "test_perplexity_bound_corpus",
+    }
+    return [[row, spread([metrics[name]], 2), "–", "–"] for row, name in names.items() if name in metrics]
 
 
 def topic_table(arrays: Arrays) -> Table:

@@ -1,68 +1,66 @@
-"""A topic model as the training loop sees it."""
+"""A topic model as the training loop sees it, however it is trained."""
 
+import abc
 import math
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.distributions import Distribution
 
 from irg_experiments.config.components import build, check
 from irg_experiments.config.tree import ConfigTree
 from irg_experiments.data import BagOfWords, DocumentStream, TopicData
-from irg_experiments.data.order import stream_seed
-from irg_experiments.experiments.choices import check_batch_size, check_kind, make_estimator
-from irg_experiments.experiments.compared_estimators import ComparedEstimators
+from irg_experiments.experiments.choices import check_batch_size, check_kind
 from irg_experiments.experiments.lda.config import LDAConfig
 from irg_experiments.experiments.lda.quality import quality
 from irg_experiments.experiments.lda.results import NEAR_ZERO, QUANTILES
-from irg_experiments.models.common import Expectation
 from irg_experiments.models.topic_model import TopicModel
 from irg_experiments.results.arrays import Arrays
-from irg_experiments.training.compilation import loss_and_grad
 from irg_experiments.training.loop import Schedule, TrainingResult, train
-from irg_experiments.training.optimizer import adam, update
 
 EVALUATION_BATCH = 512
 
 
-class LDATask:
-    """See ``irg_experiments.training.loop.Task``.
+class LDATask(abc.ABC):
+    """The data, model and scores of every way of training; see ``irg_experiments.training.loop.Task``.
+
+    Attributes:
+        Model: the kind of model that is trained this way.
 
     Args:
         config: of the experiment.
         device: where tensors are.
-        compiled: whether training steps are compiled.
+        compiled: whether training steps are compiled, where there is something to compile.
         tree: the option files.
 
     Raises:
         UserError: data, model and method do not go together, or cannot be had.
     """
 
+    Model: ClassVar[type[TopicModel]]
+
     def __init__(self, config: LDAConfig, device: torch.device, compiled: bool, tree: ConfigTree) -> None:
         self.config, self.training, self.device = config, config.training, device
         check_kind(config.data, TopicData, "documents", "lda", tree)
-        check_kind(config.model, TopicModel, "a topic model", "lda", tree, "model")
         check(config.model, "model", "num_words")  # before the data are loaded, which may take a download
-        check(config.method, "method")
         self.data: TopicData = build(config.data, "data")
         check_batch_size(self.training.batch_size, len(self.data.train), "documents")
         self.model: TopicModel = build(config.model, "model", num_words=len(self.data.train.vocabulary)).to(device)
-        whose = f"model={config.model.name}"
-        self.estimator = make_estimator(config.method, self.model.family, whose, tree, elementwise=False)
-        self.compared = ComparedEstimators(config.gradient_variance, self.model.family, whose, tree)
         self.test = self.data.test.to(device)
-        train_documents = self.data.train.to(device)
-        self.watched = train_documents.slice(0, self.training.batch_size)
-        self.stream = DocumentStream(train_documents, self.training.batch_size, config.seed)
-        names, parameters = zip(*self.model.named_parameters(), strict=True)
-        self.parameters: list[Tensor] = list(parameters)
-        self.waiting = [name in self.model.prior_parameters for name in names]
-        self.optimizer = adam(self.parameters, self.training.learning_rate)
-        self.loss_and_grad = loss_and_grad(self._loss, self.parameters, compiled, device, varying=lambda batch: batch.entries)
+        self.stream = DocumentStream(self.data.train.to(device), self.training.batch_size, config.seed)
+
+    @property
+    @abc.abstractmethod
+    def label(self) -> str:
+        """What tables call the method."""
+
+    @abc.abstractmethod
+    def training_step(self, step: int) -> Tensor:
+        """See ``Task``."""
 
     def train(self, directory: Path) -> TrainingResult:
         """Trains to the end of the budget."""
@@ -70,56 +68,31 @@ class LDATask:
         schedule = Schedule(t.steps, t.log_every, t.evaluate_every, t.checkpoint_every)
         return train(self, schedule, self.config.seed, directory, self.device)
 
-    def _loss(self, batch: BagOfWords) -> Tensor:
-        return self._loss_by(self.estimator.expectation, batch)
-
-    def _loss_by(self, expectation: Expectation, batch: BagOfWords) -> Tensor:
-        terms = self.model.elbo(batch, expectation, self.training.num_samples)
-        return (terms.kl - terms.log_likelihood).mean()
-
-    def training_step(self, step: int) -> Tensor:
-        """See ``Task``."""
-        loss, gradients = self.loss_and_grad(self.stream.batch(step))
-        frozen = step < self.training.prior_burn_in_steps
-        pairs = zip(self.waiting, gradients, strict=True)
-        update(self.optimizer, [None if frozen and waits else gradient for waits, gradient in pairs])
-        return loss
-
     def evaluate(self, step: int) -> dict[str, float]:
-        """Perplexity, bound and divergence of the whole test set, from one sample of the topic weights per document.
+        """Perplexity, bound and divergence of the whole test set, from one sample of the topic weights per document."""
+        parts = [self._scores(batch) for batch in self.test.batches(EVALUATION_BATCH)]
+        scores = {name: torch.cat([part[name] for part in parts]).double() for name in parts[0]}
+        return self._metrics(scores)
 
-        With them the variance of the encoder's gradient by each compared method, on the first training documents.
-        """
-        parts = [
-            (*self.model.elbo(batch), batch.lengths, self._share_near_zero(batch))
-            for batch in self.test.batches(EVALUATION_BATCH)
-        ]
-        log_likelihood, kl, lengths, near_zero = (torch.cat(part).double() for part in zip(*parts, strict=True))
-        elbo = log_likelihood - kl
+    def _scores(self, batch: BagOfWords) -> dict[str, Tensor]:
+        """What ``_metrics`` takes, of each document of a batch."""
+        log_likelihood, kl = self.model.elbo(batch)
+        near_zero = self._share_near_zero(self.model.posterior(batch))
+        return {"log_likelihood": log_likelihood, "kl": kl, "lengths": batch.lengths, "near_zero": near_zero}
+
+    def _metrics(self, scores: dict[str, Tensor]) -> dict[str, float]:
+        kl, lengths = scores["kl"], scores["lengths"]
+        elbo = scores["log_likelihood"] - kl
         return {
-            "test_perplexity": _exp((-elbo / lengths).mean().item()),
-            "test_perplexity_corpus": _exp(-(elbo.sum() / lengths.sum()).item()),
+            "test_perplexity": exp((-elbo / lengths).mean().item()),
+            "test_perplexity_corpus": exp(-(elbo.sum() / lengths.sum()).item()),
             "test_elbo": elbo.mean().item(),
             "test_kl": kl.mean().item(),
-            "topic_weight_sparsity": near_zero.mean().item(),
-            **self._gradient_variances(step),
+            "topic_weight_sparsity": scores["near_zero"].mean().item(),
         }
 
-    def _gradient_variances(self, step: int) -> dict[str, float]:
-        if not self.compared:
-            return {}
-        seed = stream_seed(self.config.seed, step)  # else the errors of the variances would be equal at all steps
-        return self.compared.variances(partial(self._loss_by, batch=self.watched), self.encoder_parameters(), seed)
-
-    @torch.enable_grad()
-    def encoder_parameters(self) -> list[Tensor]:
-        """Those that a posterior depends on."""
-        mean = self.model.posterior(self.watched).mean.sum()
-        gradients = torch.autograd.grad(mean, self.parameters, allow_unused=True)
-        return [parameter for parameter, gradient in zip(self.parameters, gradients, strict=True) if gradient is not None]
-
-    def _share_near_zero(self, batch: BagOfWords) -> Tensor:
-        weights = self.model.topic_weights(self.model.posterior(batch).sample())
+    def _share_near_zero(self, posterior: Distribution) -> Tensor:
+        weights = self.model.topic_weights(posterior.sample())
         return (weights < NEAR_ZERO).float().mean(-1)
 
     def known_metrics(self) -> dict[str, float]:
@@ -143,7 +116,7 @@ class LDATask:
 
         ``topics`` (V, K); ``weights`` (K,), their mean weights over the test documents; ``weight_quantiles`` (3, K), the
         quantiles ``QUANTILES`` over the test documents of the weights of a posterior sample, sorted within each document;
-        ``vocabulary``; and how the compared methods are called.
+        and ``vocabulary``.
         """
         weights = [self.model.mean_topic_weights(batch) for batch in self.test.batches(EVALUATION_BATCH)]
         arrays = {"topics": self.model.topics().cpu().numpy(), "weights": torch.cat(weights).mean(0).cpu().numpy()}
@@ -153,19 +126,18 @@ class LDATask:
             arrays["image_side"] = torch.tensor(self.data.image_side).numpy()
         arrays["weight_quantiles"] = np.quantile(np.sort(self._sampled_weights())[:, ::-1], QUANTILES, axis=0)
         arrays["vocabulary"] = np.array(self.data.train.vocabulary)
-        return {**arrays, **self.compared.names()}
+        return arrays
 
     def state_dict(self) -> dict[str, Any]:
         """See ``Task``."""
-        return {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+        return {"model": self.model.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See ``Task``."""
         self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
 
 
-def _exp(value: float) -> float:
+def exp(value: float) -> float:
     """exp, infinite where it overflows."""
     try:
         return math.exp(value)
