@@ -1,12 +1,13 @@
 """The commands: ``irg-run`` and ``irg-report``."""
 
+import contextlib
 import logging
 import os
 import sys
 import tempfile
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from irg_experiments import __version__
@@ -17,7 +18,7 @@ from irg_experiments.errors import DivergedError, RunFailedError, UserError
 from irg_experiments.results.console import discard_the_rest, prepare_streams
 
 # whether the user asks for the traceback behind an error that is told in one line
-FULL_ERROR = os.environ.get("HYDRA_FULL_ERROR") == "1"
+FULL_ERROR = os.environ.get("IRG_FULL_ERROR") == "1"
 EXAMPLES = (
     ("LDA by implicit gradients on a generated corpus; minutes, no download", "irg-run experiment=lda"),
     ("the paper's perplexity on 20 Newsgroups", "irg-run experiment=lda method=implicit data=newsgroups budget=paper"),
@@ -154,6 +155,20 @@ def _import_from_current_folder() -> None:
         sys.path.insert(0, os.getcwd())
 
 
+@contextlib.contextmanager
+def _raising_errors_of_hydra() -> Iterator[None]:
+    """Hydra raises its errors within it, in place of printing them in many lines."""
+    name = "HYDRA_FULL_ERROR"
+    before = os.environ.get(name)
+    os.environ[name] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop(name)
+        if before is not None:
+            os.environ[name] = before
+
+
 def _run_with_hydra(arguments: Arguments) -> int:
     """Runs the job, or each job of a sweep, which a failed job does not stop. Returns the exit code of all."""
     import hydra
@@ -172,9 +187,9 @@ def _run_with_hydra(arguments: Arguments) -> int:
             codes.append(_told(error))
 
     sys.argv[1:] = arguments.for_hydra()
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # otherwise Hydra prints its own errors, in many lines
     try:
-        hydra.main(config_path=str(config_directory()), config_name="config", version_base="1.3")(job)()
+        with _raising_errors_of_hydra():
+            hydra.main(config_path=str(config_directory()), config_name="config", version_base="1.3")(job)()
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(f"{first_line(error)}. See irg-run --help.") from error
     except OSError as error:

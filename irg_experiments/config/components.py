@@ -180,7 +180,7 @@ def build(component: Component, section: str, **runtime: Any) -> Any:
             raise UserError(f"{section}={component.name} does not fit into memory: choose smaller sizes.") from error
         raise UserError(
             f"{section}={component.name}: {component.target} raised {type(error).__name__}: {str(error).removesuffix('.')}. "
-            "HYDRA_FULL_ERROR=1 shows the traceback."
+            "IRG_FULL_ERROR=1 shows the traceback."
         ) from error
 
 

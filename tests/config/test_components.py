@@ -111,7 +111,7 @@ def test_classes_and_functions_that_cannot_be_used_are_told_in_one_line():
 def test_what_a_constructor_raises_is_told_in_one_line():
     for error, told in (
         ("memory", "thing=mine does not fit into memory: choose smaller sizes."),
-        ("luck", f"thing=mine: {__name__}.Broken raised RuntimeError: no luck. HYDRA_FULL_ERROR=1 shows the traceback."),
+        ("luck", f"thing=mine: {__name__}.Broken raised RuntimeError: no luck. IRG_FULL_ERROR=1 shows the traceback."),
     ):
         with pytest.raises(UserError) as raised:
             build(component("Broken", error=error), "thing")
