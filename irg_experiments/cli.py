@@ -13,6 +13,7 @@ from typing import Any
 from irg_experiments import __version__
 from irg_experiments.config.command_line import Arguments, parse, resolved
 from irg_experiments.config.composition import compositions, first_line, naming
+from irg_experiments.config.sweeps import SWEEP, each_row
 from irg_experiments.config.tree import GROUPS, ConfigTree, config_directory
 from irg_experiments.errors import DivergedError, RunFailedError, UserError
 from irg_experiments.results.console import discard_the_rest, prepare_streams
@@ -54,6 +55,8 @@ def help_text(tree: ConfigTree) -> str:
     for group in GROUPS:
         lines.append(f"{group}=")
         lines += [f"  {name:{width}s} {tree.description(group, name)}" for name in tree.choices(group)]
+    lines.append(f"-m +{SWEEP}=")
+    lines += [f"  {name:{width}s} {tree.description(SWEEP, name)}" for name in tree.choices(SWEEP)]
     lines += ["budget=", "  smoke (seconds: does it run?), short (minutes: a visible result), paper (the paper's steps)"]
     lines += ["", "examples:"]
     for purpose, command in EXAMPLES:
@@ -132,9 +135,12 @@ def _run(words: list[str]) -> int:
         return 0
     if arguments.tree.extra:
         _import_from_current_folder()
+    rows = list(each_row(arguments))
     if not arguments.passed_on or arguments.show:
-        _check(arguments)
-    return _run_with_hydra(arguments)
+        for row in rows:
+            _check(row)
+    codes = [_run_with_hydra(row) for row in rows]
+    return 1 if 1 in codes else max(codes)
 
 
 def _check(arguments: Arguments) -> None:
