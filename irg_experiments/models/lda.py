@@ -30,6 +30,7 @@ class LDA(TopicModel):
 
     family = Dirichlet
     prior_parameters = ("prior_logits",)
+    word_parameters = ("word_weight",)
 
     def __init__(
         self, num_words: int, topics: Count, hidden: Widths, prior_initial: Positive = 0.7, limits: Limits = LIMITS

@@ -52,7 +52,7 @@ class LDATask:
         self.parameters: list[Tensor] = list(parameters)
         self.waiting = [name in self.model.prior_parameters for name in names]
         self.optimizer = adam(self.parameters, self.training.learning_rate)
-        self.loss_and_grad = loss_and_grad(self._loss, self.parameters, compiled, device, varying=lambda batch: batch.entries)
+        self.loss_and_grad = loss_and_grad(self._loss, self.parameters, compiled, device, varying=lambda batch: batch.varying)
 
     def train(self, directory: Path) -> TrainingResult:
         """Trains to the end of the budget."""
