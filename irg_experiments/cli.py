@@ -10,11 +10,14 @@ from collections.abc import Callable
 from typing import Any
 
 from irg_experiments import __version__
-from irg_experiments.config.command_line import Arguments, compose, parse, resolved
+from irg_experiments.config.command_line import Arguments, parse, resolved
+from irg_experiments.config.composition import compositions, first_line, naming
 from irg_experiments.config.tree import GROUPS, ConfigTree, config_directory
 from irg_experiments.errors import DivergedError, RunFailedError, UserError
-from irg_experiments.results.console import tolerate_any_encoding
+from irg_experiments.results.console import discard_the_rest, prepare_streams
 
+# whether the user asks for the traceback behind an error that is told in one line
+FULL_ERROR = os.environ.get("HYDRA_FULL_ERROR") == "1"
 EXAMPLES = (
     ("LDA by implicit gradients on a generated corpus; minutes, no download", "irg-run experiment=lda"),
     ("the paper's perplexity on 20 Newsgroups", "irg-run experiment=lda method=implicit data=newsgroups budget=paper"),
@@ -37,7 +40,6 @@ def report() -> None:
 
         _import_from_current_folder()
         main(sys.argv[1:])
-        sys.stdout.flush()
         return 0
 
     _exit_with(show)
@@ -66,29 +68,47 @@ def help_text(tree: ConfigTree) -> str:
 
 def _exit_with(function: Callable[[], int]) -> None:
     """Ends the process with the function's exit code; an error that it raises is told in one line."""
-    tolerate_any_encoding()
+    prepare_streams()
     # torch's own, at its first use of torch.func and of torch.compile
     warnings.filterwarnings("ignore", message="`torch.jit.script", category=FutureWarning)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    # torch's compiler looks for CUDA on machines that have none, and says so
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     try:
-        sys.exit(function())
+        code = _exit_code(function)
+        sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        sys.exit(0)
+        discard_the_rest()
+        code = 0
     except OSError as error:
-        _tell(f"The output cannot be written: {error}")
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        sys.exit(1)
+        _tell(f"The output cannot be written: {error.strerror or error}.")
+        discard_the_rest()
+        code = 1
+    sys.exit(code)
+
+
+def _exit_code(function: Callable[[], int]) -> int | str | None:
+    """The function's exit code, or that of the error that ends it. Raises OSError if the output cannot be written."""
+    try:
+        return function()
+    except OSError as error:
+        if error.filename is None:  # standard output has none
+            raise
+        return _told(error)
+    except SystemExit as error:  # of argparse and of Hydra
+        return error.code
     except KeyboardInterrupt:
         print("Interrupted. The same command resumes from the last checkpoint.", file=sys.stderr)
-        sys.exit(130)
+        return 130
     except Exception as error:
-        sys.exit(_told(error))
+        return _told(error)
 
 
 def _told(error: Exception) -> int:
     """Prints an error in one line, and returns the exit code that goes with it; an unexpected one leaves its traceback."""
     if isinstance(error, UserError | DivergedError | RunFailedError):
+        if error.__cause__ is not None and FULL_ERROR:
+            traceback.print_exception(error)
         _tell(str(error))
         return 2 if isinstance(error, UserError) else 1
     with tempfile.NamedTemporaryFile("w", prefix="irg-traceback-", suffix=".txt", delete=False, encoding="utf-8") as file:
@@ -117,14 +137,15 @@ def _run(words: list[str]) -> int:
 
 
 def _check(arguments: Arguments) -> None:
-    """Everything that can be wrong before torch is imported; of a sweep, in its first run."""
+    """Everything that can be wrong before torch is imported; of a sweep, in each of its runs."""
     from irg_experiments.experiments.runner import make_experiment
 
-    config = compose(arguments)
-    if not arguments.show:
-        make_experiment(resolved(config), arguments.tree)
-    elif "--resolve" in arguments.passed_on:
-        resolved(config)
+    for run, config in compositions(arguments):
+        with naming(run):
+            if not arguments.show:
+                make_experiment(resolved(config), arguments.tree)
+            elif "--resolve" in arguments.passed_on:
+                resolved(config)
 
 
 def _import_from_current_folder() -> None:
@@ -137,6 +158,8 @@ def _run_with_hydra(arguments: Arguments) -> int:
     """Runs the job, or each job of a sweep, which a failed job does not stop. Returns the exit code of all."""
     import hydra
     from hydra.core.hydra_config import HydraConfig
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
 
     codes = [0]
 
@@ -149,5 +172,15 @@ def _run_with_hydra(arguments: Arguments) -> int:
             codes.append(_told(error))
 
     sys.argv[1:] = arguments.for_hydra()
-    hydra.main(config_path=str(config_directory()), config_name="config", version_base="1.3")(job)()
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # otherwise Hydra prints its own errors, in many lines
+    try:
+        hydra.main(config_path=str(config_directory()), config_name="config", version_base="1.3")(job)()
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(f"{first_line(error)}. See irg-run --help.") from error
+    except OSError as error:
+        if error.filename is None:
+            raise
+        raise UserError(
+            f"Hydra cannot use {error.filename} ({error.strerror}): choose another folder, or leave out hydra.…=…"
+        ) from error
     return 1 if 1 in codes else max(codes)

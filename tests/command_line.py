@@ -7,12 +7,26 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-RUN = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); from irg_experiments.cli import run; run()"]
+RUN, REPORT = (
+    [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); from irg_experiments.cli import {name}; {name}()"]
+    for name in ("run", "report")
+)
 
 
 def irg_run(*arguments: str, cwd: Path, shell: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
-    """``irg-run`` with the arguments, its output redirected as ``shell`` says."""
-    command = f"{shlex.join([*RUN, *arguments])} {shell}"
+    """``irg-run`` with the arguments, its output redirected as ``shell`` says; ``)`` there closes a subshell around it."""
+    return _in_a_process(RUN, arguments, cwd, shell, environment)
+
+
+def irg_report(*arguments: str, cwd: Path, shell: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    """``irg-report``, as ``irg_run``."""
+    return _in_a_process(REPORT, arguments, cwd, shell, environment)
+
+
+def _in_a_process(
+    command: list[str], arguments: tuple[str, ...], cwd: Path, shell: str, environment: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    line = f"{'(' * shell.count(')')}{shlex.join([*command, *arguments])} {shell}"
     return subprocess.run(
-        command, shell=True, cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True, timeout=300
+        line, shell=True, cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True, timeout=300
     )

@@ -1,6 +1,7 @@
 """Fixtures that all tests share."""
 # ruff: noqa: E402
 
+import gc
 import os
 import sys
 import tempfile
@@ -22,10 +23,8 @@ from omegaconf import DictConfig
 from irg_experiments import implicit
 from irg_experiments.config import config_directory
 from irg_experiments.implicit.compilation import can_compile
+from tests.compiler import quick_compiler
 from tests.statistics import SEED, TALLY, seed
-
-# What makes TorchInductor generate each kernel twice rather than thrice, and less often inline what several outputs share.
-QUICK_COMPILER = {"cpp.enable_loop_tail_vec": False, "realize_opcount_threshold": 8}
 
 SKIPS = {
     "compiler": (can_compile(torch.device("cpu")), "no C++ compiler on this machine"),
@@ -40,7 +39,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason=reason))
 
 
+def pytest_collection_finish() -> None:
+    gc.freeze()  # garbage collections take half a second longer where they scan torch's modules
+
+
 def pytest_unconfigure() -> None:
+    gc.unfreeze()
     CACHES.cleanup()
 
 
@@ -68,9 +72,7 @@ def _quick_compiler(request: pytest.FixtureRequest) -> Iterator[None]:
     if "compiler" not in request.keywords:
         yield
         return
-    from torch._inductor import config
-
-    with config.patch(QUICK_COMPILER):
+    with quick_compiler():
         yield
 
 

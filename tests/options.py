@@ -5,6 +5,7 @@ from typing import Any, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from irg_experiments.config import ConfigTree, components
+from irg_experiments.estimators import Estimator
 
 TREE = ConfigTree()
 
@@ -12,6 +13,11 @@ TREE = ConfigTree()
 def names(group: str) -> list[str]:
     """The options of a group of the config tree."""
     return TREE.choices(group)
+
+
+def estimators() -> list[str]:
+    """The options of ``method`` that are gradient estimators."""
+    return [name for name in names("method") if isinstance(build("method", name), Estimator)]
 
 
 def build(group: str, name: str, **changes: Any) -> Any:

@@ -1,30 +1,56 @@
-"""The commands as a person types them; most in a process of their own."""
+"""The commands as a person types them; in a process of their own where that makes a difference."""
 
 import json
+import logging
 import os
 import signal
 import subprocess
 import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-from irg_experiments import __version__
-from irg_experiments.cli import help_text, run
+from irg_experiments import __version__, cli
+from irg_experiments.cli import help_text, report, run
 from irg_experiments.config import GROUPS, ConfigTree
-from tests.command_line import RUN, irg_run
+from tests.command_line import ROOT, irg_report, irg_run
 
-SMOKE = ["experiment=lda", "budget=smoke", "threads=1"]
+SMOKE = ["experiment=lda", "budget=smoke", "threads=1", "+data.num_test=50"]
 TREE = ConfigTree()
+
+
+class Outcome(NamedTuple):
+    """What a command returned and printed."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Command = Callable[..., Outcome]
+
+
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """``irg-run`` with the arguments, in this process and in the folder ``cwd``."""
+
+    def typed(*arguments: str, cwd: Path) -> Outcome:
+        monkeypatch.chdir(cwd)
+        monkeypatch.setattr(sys, "argv", ["irg-run", *arguments])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as exit_:
+            run()
+        return Outcome(exit_.value.code, *capsys.readouterr())
+
+    return typed
 
 
 def test_help_lists_everything_without_importing_torch_or_hydra():
     code = "import atexit, sys; from irg_experiments.cli import run\n"
     code += "atexit.register(lambda: print({'torch', 'hydra'} & set(sys.modules)))\nrun()"
-    result = subprocess.run(
-        [sys.executable, "-c", code, "--help"], capture_output=True, text=True, cwd=Path(__file__).parents[1]
-    )
+    result = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True, cwd=ROOT)
     assert result.returncode == 0, result.stderr
     assert result.stdout.endswith("set()\n")
     for group in GROUPS:
@@ -45,12 +71,24 @@ def test_descriptions_in_the_help_are_one_column():
     assert len(columns) == 1
 
 
-def test_version_is_that_of_the_package(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    monkeypatch.setattr(sys, "argv", ["irg-run", "--version"])
+@pytest.mark.parametrize("command", [run, report])
+def test_version_is_that_of_the_package(
+    command: Callable[[], None], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(sys, "argv", [command.__name__, "--version"])
     with pytest.raises(SystemExit) as exit_:
-        run()
+        command()
     assert exit_.value.code == 0
     assert capsys.readouterr().out == f"irg-experiments {__version__}\n"
+
+
+def test_torch_does_not_tell_of_cuda_where_there_is_none(monkeypatch: pytest.MonkeyPatch):
+    logger = logging.getLogger("torch.utils.cpp_extension")
+    monkeypatch.setattr(logger, "level", logging.NOTSET)
+    monkeypatch.setattr(sys, "argv", ["irg-run", "--version"])
+    with pytest.raises(SystemExit):
+        run()
+    assert not logger.isEnabledFor(logging.WARNING)
 
 
 @pytest.mark.parametrize(("group", "choice"), [(group, choice) for group in GROUPS for choice in TREE.choices(group)])
@@ -65,45 +103,59 @@ def test_a_users_mistake_in_a_process_of_its_own(tmp_path: Path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_sweep_over_methods_runs_those_that_can_and_says_which_cannot(tmp_path: Path):
+def test_a_sweep_over_methods_runs_those_that_can_and_says_which_cannot(typed: Command, tmp_path: Path):
     overrides = ["experiment=cross_entropy", "budget=smoke", "method=explicit,implicit"]
-    result = irg_run("-m", *overrides, cwd=tmp_path)
+    result = typed("-m", *overrides, cwd=tmp_path)
     assert result.returncode == 2
     assert result.stderr.count("error: method=explicit cannot differentiate") == 1
     assert "Traceback" not in result.stderr
     assert [path.parent.name.split("-")[0] for path in tmp_path.rglob("record.json")] == ["implicit"]
 
 
-def test_a_sweep_makes_one_run_a_value_wherever_its_option_stands(tmp_path: Path):
-    result = irg_run(*SMOKE, "-m", "seed=0,1", cwd=tmp_path)
+def test_a_sweep_makes_one_run_a_value_wherever_its_option_stands(typed: Command, tmp_path: Path):
+    result = typed(*SMOKE, "-m", "seed=0,1", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     records = [json.loads(path.read_text()) for path in sorted(tmp_path.rglob("record.json"))]
     assert [(record["seed"], record["status"]) for record in records] == [(0, "done"), (1, "done")]
     assert {path.name for path in tmp_path.iterdir()} == {"outputs"}
 
 
-def test_kill_and_repeat_gives_the_same_metrics(tmp_path: Path):
-    arguments = [*SMOKE, "training.steps=1500", "training.checkpoint_every=20"]
+# a process that is killed when it has written the metrics of step 50
+KILLED = f"""
+import os, signal, sys
+sys.path.insert(0, {str(ROOT)!r})
+from irg_experiments.cli import run
+from irg_experiments.training.metrics_log import MetricsLog
+
+def write(self, step, metrics, write=MetricsLog.write):
+    write(self, step, metrics)
+    if step == 50:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+MetricsLog.write = write
+run()
+"""
+
+
+def test_kill_and_repeat_gives_the_same_metrics(typed: Command, tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    arguments = [*SMOKE, "training.log_every=10", "training.checkpoint_every=20"]
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     whole.mkdir()
     broken.mkdir()
-    assert irg_run(*arguments, cwd=whole).returncode == 0
-    process = subprocess.Popen([*RUN, *arguments], cwd=broken, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while not list(broken.rglob("checkpoint.previous.pt")) and time.monotonic() < deadline:
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    assert typed(*arguments, cwd=whole).returncode == 0
+    killed = subprocess.run([sys.executable, "-c", KILLED, *arguments], cwd=broken, capture_output=True, timeout=300)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
     (path,) = broken.rglob("record.json")
     assert json.loads(path.read_text())["status"] == "running"
-    result = irg_run(*arguments, cwd=broken)
-    assert "Resuming at step" in result.stderr
+    with caplog.at_level(logging.INFO):
+        assert typed(*arguments, cwd=broken).returncode == 0
+    assert "Resuming at step 40" in caplog.text
     (reference,) = whole.rglob("record.json")
     assert json.loads(path.read_text())["metrics"] == json.loads(reference.read_text())["metrics"]
 
 
-def test_a_diverged_run_stops_no_other_run_of_a_sweep(tmp_path: Path):
-    result = irg_run(*SMOKE, "-m", "training.learning_rate=1e30,3e-4", cwd=tmp_path)
+def test_a_diverged_run_stops_no_other_run_of_a_sweep(typed: Command, tmp_path: Path):
+    result = typed(*SMOKE, "-m", "training.learning_rate=1e30,3e-4", cwd=tmp_path)
     assert result.returncode == 1
     assert "Traceback" not in result.stderr
     statuses = [json.loads(path.read_text())["status"] for path in tmp_path.rglob("record.json")]
@@ -116,10 +168,48 @@ def test_output_that_cannot_be_printed_loses_nothing(tmp_path: Path, target: str
     where = {"closed pipe": "| head -c 1", "/dev/full": "> /dev/full", "ascii": ""}[target]
     if target == "/dev/full" and not os.path.exists(target):
         pytest.skip("no /dev/full on this system")
-    result = irg_run(*SMOKE, cwd=tmp_path, shell=where, **environment)
+    overrides = ["experiment=cross_entropy", "budget=smoke", "method=implicit", "measurement.points=2"]  # prints µ and ×
+    result = irg_run(*overrides, cwd=tmp_path, shell=where, **environment)
     assert "Traceback" not in result.stderr
     assert "Exception ignored" not in result.stderr
     (path,) = tmp_path.rglob("record.json")
     record = json.loads(path.read_text())
     assert record["status"] == "done"
-    assert record["metrics"]["test_perplexity"] > 20
+    assert record["metrics"]["Dirichlet"]["implicit"]["variance"] > 0
+
+
+@pytest.mark.parametrize("command", ["irg-run --cfg job", "irg-report"])
+@pytest.mark.parametrize(
+    ("where", "code", "told"),
+    [
+        ("| head -c 1", 0, ""),
+        (">&-", 0, ""),
+        ("> /dev/full", 1, "error: The output cannot be written: No space left on device.\n"),
+    ],
+)
+def test_a_command_that_only_prints_says_when_it_cannot(tmp_path: Path, command: str, where: str, code: int, told: str):
+    if "/dev/full" in where and not os.path.exists("/dev/full"):
+        pytest.skip("no /dev/full on this system")
+    piped = f"; echo $? > code) {where}" if "|" in where else f"{where}; echo $? > code)"
+    if command == "irg-report":
+        result = irg_report(str(ROOT / "outputs" / "reference" / "accuracy"), cwd=tmp_path, shell=piped)
+    else:
+        result = irg_run("--cfg", "job", cwd=tmp_path, shell=piped)
+    assert ((tmp_path / "code").read_text(), result.stderr) == (f"{code}\n", told)
+
+
+def test_the_traceback_behind_one_line_is_shown_on_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(tmp_path)
+    option = tmp_path / "mine" / "method" / "nowhere.yaml"
+    option.parent.mkdir(parents=True)
+    option.write_text("# Mine.\nname: nowhere\n_target_: nowhere.Method\n")
+    monkeypatch.setattr(sys, "argv", ["irg-run", "--config-dir", "mine", "method=nowhere"])
+    for full in (False, True):
+        monkeypatch.setattr(cli, "FULL_ERROR", full)
+        with pytest.raises(SystemExit):
+            run()
+        printed = capsys.readouterr().err
+        assert ("Traceback" in printed) == full
+        assert printed.splitlines()[-1].startswith("error: method._target_ 'nowhere.Method' cannot be imported")

@@ -14,7 +14,8 @@ def test_the_wheel_runs_an_experiment_in_an_empty_folder(tmp_path: Path):
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(wheels), str(ROOT)]
     subprocess.run(build, check=True, capture_output=True, timeout=120)
     (wheel,) = wheels.iterdir()
-    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", str(site), str(wheel)]
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    install = [*pip, "--no-deps", "--no-index", "--no-compile", "--target", str(site), str(wheel)]
     subprocess.run(install, check=True, capture_output=True, timeout=120)
     code = "import irg_experiments.cli as cli; print(cli.__file__); cli.run()"
     result = subprocess.run(

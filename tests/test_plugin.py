@@ -1,6 +1,7 @@
 """A user's own package, copied to a folder of its own: what it adds is found and runs, and no file of this project names it."""
 
 import json
+import logging
 import os
 import re
 import shutil
@@ -118,6 +119,19 @@ def test_an_experiment(irg: Command):
     assert f"{records[0]['metrics']['kl']:.5f}" in again
 
 
+def test_a_finished_run_of_an_edited_class_is_said_to_be_so(irg: Command, caplog: pytest.LogCaptureFixture):
+    arguments = ("experiment=beta_fit", "method=averaged")
+    (record,) = irg_run(irg, *arguments)
+    assert set(record["sources"]) == {"my_irg.averaged.Averaged", "my_irg.beta_fit.BetaFit"}
+    with Path("my_irg/averaged.py").open("a") as file:
+        file.write("# edited\n")
+    caplog.clear()
+    with caplog.at_level(logging.INFO):
+        irg_run(irg, *arguments)
+    assert "by other code (my_irg.averaged.Averaged " in caplog.text
+    assert "rerun=true runs it once more" in caplog.text
+
+
 def test_a_comparison_with_the_methods_of_the_package(irg: Command):
     methods = "methods=[implicit,averaged,{name: averaged, draws: 2}]"
     (record,) = irg_run(irg, "experiment=cross_entropy", methods, "measurement.points=2")
@@ -144,6 +158,13 @@ def test_as_a_module_from_the_folder_of_the_user():
             "my_configs/latent/normal.yaml has the name of an option of the package: choose another one.",
         ),
         (
+            "method/mine.yaml",
+            "# Mine.\nname: implicit\n_target_: irg_experiments.estimators.Implicit\n",
+            ("method=mine",),
+            "method.name must be mine, the name of its file {folder}/my_configs/method/mine.yaml, "
+            "not 'implicit': correct it there.",
+        ),
+        (
             "experiment/mine.yaml",
             "# Mine.\n_target_: my_irg.beta_fit.BetaFit\nexperiment: mine\n",
             ("experiment=mine",),
@@ -164,7 +185,7 @@ def test_mistakes_in_option_files_are_told_in_one_line(
     with pytest.raises(SystemExit) as exit_:
         cli.run()
     assert exit_.value.code == 2
-    assert capsys.readouterr().err == f"error: {message}\n"
+    assert capsys.readouterr().err == f"error: {message.format(folder=Path.cwd())}\n"
 
 
 def test_contributing_shows_these_files():

@@ -1,14 +1,15 @@
-"""The arguments of ``irg-run``: parsed, composed once for checking, and every mistake told in one line."""
+"""The arguments of ``irg-run``, parsed, and the plain values of the config that they make."""
 
 import argparse
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-from irg_experiments.config.tree import GROUPS, ConfigTree, config_directory, unknown, unknown_key
-from irg_experiments.config.validation import dotted, either, shown
+from irg_experiments.config.tree import GROUPS, ConfigTree
+from irg_experiments.config.validation import either, shown
 from irg_experiments.errors import UserError
 
 SHELLS = ("bash", "zsh", "fish")
@@ -42,9 +43,16 @@ class Arguments:
         return [*flags, *self.passed_on, *search_path(self.tree), *self.overrides]
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
+    """A parser that raises UserError in place of printing the usage."""
+
     def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message[:1].upper()}{message[1:]}. See irg-run --help.")
+        """Raises UserError."""
+        raise UserError(f"{message[:1].upper()}{message[1:]}. See {self.prog} --help.")
+
+
+def _folder(word: str) -> Path:
+    return Path(os.path.expanduser(word))
 
 
 def parse(arguments: Sequence[str]) -> Arguments:
@@ -53,13 +61,13 @@ def parse(arguments: Sequence[str]) -> Arguments:
     Raises:
         UserError: an option that does not exist or cannot be combined, or a word that is no override.
     """
-    parser = _Parser(prog="irg-run", add_help=False, allow_abbrev=False)
+    parser = Parser(prog="irg-run", add_help=False, allow_abbrev=False)
     parser.add_argument("-h", "--help", action="store_true")
     parser.add_argument("--version", action="store_true")
     parser.add_argument("-m", "--multirun", action="store_true")
     parser.add_argument("-c", "--cfg", choices=["job", "hydra", "all"])
     parser.add_argument("--resolve", action="store_true")
-    parser.add_argument("-cd", "--config-dir", type=Path, action="append", default=[])
+    parser.add_argument("-cd", "--config-dir", type=_folder, action="append", default=[])
     parser.add_argument("-i", "--info", choices=["all", "config", "defaults", "defaults-tree", "plugins", "searchpath"])
     parser.add_argument("--hydra-help", action="store_true")
     parser.add_argument("-sc", "--shell-completion", metavar="install=SHELL")
@@ -67,12 +75,14 @@ def parse(arguments: Sequence[str]) -> Arguments:
     found, others = parser.parse_known_intermixed_args(list(arguments))
     for word in others:
         raise UserError(f"Unknown option '{word}'. See irg-run --help; values are set by key=value, without dashes.")
-    if found.resolve and not found.cfg:
+    if found.resolve and found.cfg not in ("job", "all"):
         raise UserError("--resolve goes with --cfg job, which prints the config.")
+    if sum(map(bool, (found.multirun, found.cfg, found.info))) > 1:
+        raise UserError("--multirun, --cfg and --info exclude each other: leave out all but one.")
     for folder in found.config_dir:
         if not folder.is_dir():
             raise UserError(f"--config-dir {folder} is no folder.")
-        _check_names(folder)
+        _check_folder(folder)
     passed_on = ["--resolve"] if found.resolve else []
     passed_on += ["--info", found.info] if found.info else []
     passed_on += ["--hydra-help"] if found.hydra_help else []
@@ -85,27 +95,14 @@ def parse(arguments: Sequence[str]) -> Arguments:
     return Arguments(tuple(found.overrides), found.multirun, found.cfg, tuple(passed_on), tree, found.help, found.version)
 
 
-def _check_names(folder: Path) -> None:
-    # Hydra would read the package's file without a word
-    for group in GROUPS:
+def _check_folder(folder: Path) -> None:
+    if not any((folder / group).is_dir() for group in (*GROUPS, "hydra")):
+        folders = either([f"{group}/" for group in GROUPS])
+        raise UserError(f"--config-dir {folder} has no option files: they are in its subfolders {folders}.")
+    for group in GROUPS:  # of two files of one name Hydra would read the package's without a word
         for name in ConfigTree().choices(group):
             if (path := folder / group / f"{name}.yaml").exists():
                 raise UserError(f"{path} has the name of an option of the package: choose another one.")
-
-
-def compose(arguments: Arguments) -> Any:
-    """Composes the config of the overrides; for a sweep, that of its first run. Hydra reports a mistake in many lines.
-
-    Raises:
-        UserError: they are no overrides of this tree.
-    """
-    import hydra
-
-    for word in arguments.overrides:
-        _check_word(word, arguments.tree)
-    with hydra.initialize_config_dir(str(config_directory()), version_base="1.3"):
-        first = [_first_value(override, arguments.sweep) for override in _parsed(arguments.overrides)]
-        return _composed(first, arguments.tree)
 
 
 def resolved(config: Any) -> dict[str, Any]:
@@ -124,6 +121,7 @@ def resolved(config: Any) -> dict[str, Any]:
     budgets, budget = config.get("budgets"), config.get("budget")
     if isinstance(budgets, Mapping) and budget not in budgets:
         raise UserError(f"budget must be {either(list(budgets))}, not {shown(budget)}.")
+    _check_environment(OmegaConf.to_container(config))
     try:
         plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except MissingMandatoryValue as error:
@@ -134,97 +132,20 @@ def resolved(config: Any) -> dict[str, Any]:
     return {key: value for key, value in plain.items() if key != "budgets"}
 
 
+def _check_environment(values: Any, key: str = "") -> None:
+    """Refuses a variable that a value is taken from and that is set to nothing, which no default replaces."""
+    if isinstance(values, Mapping):
+        for name, value in values.items():
+            _check_environment(value, f"{key}.{name}" if key else str(name))
+    elif isinstance(values, str):
+        for variable in re.findall(r"\$\{oc\.env:(\w+)", values):
+            if os.environ.get(variable) == "":
+                raise UserError(
+                    f"The environment variable {variable}, which gives {key}, is empty: unset it or give it a value."
+                )
+
+
 def search_path(tree: ConfigTree) -> list[str]:
     """The override that adds the folders of a user to Hydra's search path."""
     folders = ",".join(f"'file://{folder}'" for folder in tree.extra)
     return [f"hydra.searchpath=[{folders}]"] if folders else []
-
-
-def _check_word(word: str, tree: ConfigTree) -> None:
-    name, separator, value = word.partition("=")
-    if not name or not (separator or word.startswith("~")):
-        group = next((group for group in GROUPS if word in tree.choices(group)), None)
-        example = f"{group}={word}" if group else "experiment=lda"
-        raise UserError(f"'{word}' does not say what it sets: arguments are key=value, such as {example}.")
-    group = name.lstrip("+~").partition("@")[0]
-    if separator and group in GROUPS and value[:1] in ("[", "{"):
-        raise UserError(f"{name} takes one option by its name, such as {group}={tree.choices(group)[0]}, not {value}.")
-    if separator and group in GROUPS and not re.search(r"[(\[{$]", value):
-        for choice in value.split(","):
-            if choice not in tree.choices(group):
-                raise UserError(unknown(group, choice, tree.choices(group)))
-
-
-def _parsed(overrides: Sequence[str]) -> list[Any]:
-    from hydra.core.global_hydra import GlobalHydra
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import HydraException
-
-    parser = OverridesParser.create(GlobalHydra.instance().config_loader())
-    found = []
-    for word in overrides:
-        try:
-            found += parser.parse_overrides([word])
-        except HydraException as error:
-            name, _, value = word.partition("=")
-            quoted = value.replace("'", "\\'")
-            raise UserError(
-                f"{word} cannot be parsed. A value with other characters than letters, digits and ./:-+%@?_ "
-                f"needs quotes inside those of the shell: \"{name}='{quoted}'\"."
-            ) from error
-    return found
-
-
-def _first_value(override: Any, sweep: bool) -> str:
-    from hydra.errors import HydraException
-
-    if not override.is_sweep_override():
-        return override.input_line
-    if not sweep:
-        raise UserError(f"{override.input_line} is several values: add -m to run each of them, or put a list in brackets.")
-    try:
-        first = next(iter(override.sweep_string_iterator()), None)
-    except HydraException as error:  # a range for another sweeper than the basic one
-        raise UserError(f"{override.input_line} cannot be swept: give its values, separated by commas.") from error
-    if first is None:
-        raise UserError(f"{override.input_line} is no value at all: there is nothing to run.")
-    return f"{override.get_key_element()}={first}"
-
-
-def _composed(overrides: Sequence[str], tree: ConfigTree) -> Any:
-    import hydra
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
-
-    try:
-        return hydra.compose("config", [*search_path(tree), *overrides])
-    except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:  # ValueError: what names no file
-        raise UserError(_unknown_override(error, overrides, tree) or _first_line(error)) from error
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{lines[0].removesuffix('.')}. See irg-run --help for the choices and irg-run --cfg job for the keys."
-
-
-def _unknown_override(error: Exception, overrides: Sequence[str], tree: ConfigTree) -> str | None:
-    """What to write instead, if Hydra missed a key."""
-    import hydra
-    from omegaconf import OmegaConf
-
-    missed = re.match(r"Could not (?:override|delete) '(?!hydra)([^'@]+)", str(error))
-    if missed is None:
-        return None
-    name, group = missed[1], missed[1].partition(".")[0]
-
-    def keys(*chosen: str) -> list[str]:
-        config: Any = OmegaConf.to_container(hydra.compose("config", [*search_path(tree), *chosen]))
-        return dotted({key: value for key, value in config.items() if key not in ("budgets", "_target_")})
-
-    others = keys(*(word for word in overrides if word.partition("=")[0] in {*GROUPS} - {name}))
-    if group in GROUPS and group not in others:
-        able = [it for it in tree.choices("experiment") if group in keys(f"experiment={it}")]
-        if able:
-            return f"{group} goes with experiment={' or '.join(able)}: choose that, or leave out {name}."
-    return unknown_key(name, others)

@@ -10,11 +10,11 @@ import inspect
 import typing
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, create_model
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, create_model
 
 from irg_experiments.config.tree import ConfigTree
 from irg_experiments.config.types import CONDUCT, Conduct, Folder, Must, Name
-from irg_experiments.config.validation import validate
+from irg_experiments.config.validation import Misfit, validate
 from irg_experiments.errors import UserError
 
 
@@ -52,17 +52,30 @@ def _expanded(entries: Any, info: ValidationInfo) -> Any:
     if not isinstance(entries, list):
         return entries
     tree: ConfigTree = (info.context or {}).get("tree") or ConfigTree()
-    expanded = []
-    for entry in entries:
-        options = entry if isinstance(entry, dict) else {"name": entry}
-        known = "_target_" in options or not isinstance(options.get("name"), str)
-        expanded.append(options if known else {**tree.load("method", options["name"]), **options})
-    return expanded
+    return [_with_options_of_its_file(entry if isinstance(entry, dict) else {"name": entry}, tree) for entry in entries]
+
+
+def _with_options_of_its_file(entry: dict[str, Any], tree: ConfigTree) -> dict[str, Any]:
+    name, target = entry.get("name"), entry.get("_target_")
+    if not isinstance(name, str) or (target is not None and name not in tree.choices("method")):
+        return entry
+    options = tree.load("method", name)
+    if target not in (None, options["_target_"]):
+        raise Misfit(f"has '{name}', which is {options['_target_']}, not {target}: leave out the _target_.")
+    return {**options, **entry}
+
+
+def _different(methods: list[Component]) -> list[Component]:
+    for number, method in enumerate(methods):
+        if any(method.target == other.target and method.options == other.options for other in methods[:number]):
+            raise Misfit(f"has {method.name} twice with the same options: leave out one of the two.")
+    return methods
 
 
 Methods = Annotated[
     list[Component],
     BeforeValidator(_expanded),
+    AfterValidator(_different),
     Must("a list of methods, such as [implicit, {name: rsvi, augmentation: 5}]"),
 ]
 
@@ -71,7 +84,7 @@ def find(component: Component, section: str) -> Any:
     """The class or function that the ``_target_`` of a component names.
 
     Raises:
-        UserError: there is none, or it is a class that lacks methods of its base class.
+        UserError: there is none, it is a class that lacks methods of its base class, or it has no signature.
     """
     module, _, name = component.target.rpartition(".")
     try:
@@ -84,7 +97,35 @@ def find(component: Component, section: str) -> Any:
     if inspect.isabstract(target):
         lacking = ", ".join(sorted(target.__abstractmethods__))
         raise UserError(f"{section}._target_ '{component.target}' does not define {lacking}, as its base class demands.")
+    try:
+        inspect.signature(target)
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{section}._target_ '{component.target}' has no signature to check options against.") from error
     return target
+
+
+def check_options(section: BaseModel, path: str = "") -> None:
+    """Checks the given options of all components of a config, before any of them is built.
+
+    Args:
+        section: the config, or a part of it.
+        path: its dotted path with a dot at the end, for messages.
+
+    Raises:
+        UserError: an option is unknown or has a value that it cannot have.
+    """
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        named = {f"{path}{name}[{number}]": item for number, item in enumerate(value)} if isinstance(value, list) else {}
+        for key, item in {f"{path}{name}": value, **named}.items():
+            if isinstance(item, Component):
+                parameters = inspect.signature(find(item, key)).parameters.values()
+                required = {parameter.name for parameter in parameters if parameter.default is inspect.Parameter.empty}
+                given = {option: value for option, value in item.options.items() if value is not None}
+                # the others may come at run time, and null may say that options do not go together
+                check(Component(_target_=item.target, name=item.name, **given), key, *(required - given.keys()))
+            elif isinstance(item, BaseModel):
+                check_options(item, f"{key}.")
 
 
 def check(component: Component, section: str, *runtime: str) -> BaseModel:
@@ -122,17 +163,42 @@ def build(component: Component, section: str, **runtime: Any) -> Any:
         runtime: arguments that are not options, such as the size of the vocabulary.
 
     Raises:
-        UserError: an option is unknown, missing, or has a value that it cannot have.
+        UserError: an option is unknown, missing, or has a value that it cannot have; the object cannot be made, or does not fit
+            into memory.
     """
     import hydra
 
     checked = check(component, section, *runtime)
     options = {name: getattr(checked, name) for name in type(checked).model_fields} | (checked.model_extra or {})
-    node = {"_target_": component.target, "_partial_": True, "_convert_": "all", **options}
+    node = {"_target_": component.target, "_partial_": True, "_convert_": "all", "_recursive_": False, **options}
     try:
         return hydra.utils.instantiate(node)(**runtime)
     except (UserError, ValueError) as error:
         raise UserError(f"{section}={component.name}: {error}") from error
+    except Exception as error:  # whatever the constructor of a user may raise
+        if _is_of_memory(error):
+            raise UserError(f"{section}={component.name} does not fit into memory: choose smaller sizes.") from error
+        raise UserError(
+            f"{section}={component.name}: {component.target} raised {type(error).__name__}: {str(error).removesuffix('.')}. "
+            "HYDRA_FULL_ERROR=1 shows the traceback."
+        ) from error
+
+
+def _is_of_memory(error: Exception) -> bool:
+    """Whether an allocation failed: torch raises RuntimeError on the CPU."""
+    words = ("not enough memory", "can't allocate memory", "size calculation overflowed", "out of memory")
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(it in str(error) for it in words))
+
+
+def check_makes(component: Component, section: str, kind: type) -> None:
+    """Checks what a component makes before it is made: an object of its class, or what its function is annotated to return.
+
+    Raises:
+        UserError: it makes something else.
+    """
+    made = returned_type(component, section)
+    if not (inspect.isclass(made) and issubclass(made, kind)):
+        raise UserError(f"{section}={component.name}: {component.target} is no {kind.__name__}.")
 
 
 def options_that_count(component: Component, section: str) -> dict[str, Any]:

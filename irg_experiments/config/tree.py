@@ -98,3 +98,8 @@ def unknown_key(name: str, keys: Sequence[str]) -> str:
     if not beside:
         return f"Unknown key '{name}': {section} is a value, not a section. Set it by {section}=…"
     return unknown(f"key of {section}" if section else "key", last, beside)
+
+
+def no_options(name: str, section: str) -> str:
+    """One line: the key does not exist, because what its section holds has no options."""
+    return f"Unknown key '{name}': the chosen {section} has no options. Leave it out."

@@ -5,6 +5,7 @@ against them, so that ranges are written once, where the value is used.
 """
 
 import math
+import os
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -18,7 +19,8 @@ class Must:
     words: str
 
 
-def _ascending(limits: tuple[float, float]) -> tuple[float, float]:
+def ascending(limits: tuple[float, float]) -> tuple[float, float]:
+    """The two numbers. Raises ValueError unless the smaller one comes first."""
     if not limits[0] < limits[1]:
         raise ValueError("the smaller number comes first")
     return limits
@@ -36,10 +38,12 @@ Real = Annotated[float, Strict(), Field(allow_inf_nan=False), Must("a number")]
 Positive = Annotated[float, Strict(), Field(gt=0, lt=math.inf, allow_inf_nan=False), Must("a positive number")]
 Fraction = Annotated[float, Strict(), Field(ge=0, lt=1, allow_inf_nan=False), Must("a number of at least 0 and below 1")]
 Widths = Annotated[list[Count], Field(min_length=1), Must("a list of whole numbers of at least 1, such as [300, 300]")]
+_Limit = Annotated[float, Strict(), Field(ge=1e-30, le=1e30)]
+# within the range of float32
 Limits = Annotated[
-    tuple[Positive, Positive],
-    AfterValidator(_ascending),
-    Must("two positive numbers, the smaller first, such as [1.0e-3, 1.0e3]"),
+    tuple[_Limit, _Limit],
+    AfterValidator(ascending),
+    Must("two numbers from 1e-30 to 1e30, the smaller first, such as [1.0e-3, 1.0e3]"),
 ]
 # part of a folder's name: no separators, no leading dot
 Name = Annotated[
@@ -50,7 +54,8 @@ Name = Annotated[
 ]
 # torch chooses the number when it is null
 Threads = Annotated[Annotated[int, Strict(), Field(ge=1, le=1024)] | None, Must("a whole number from 1 to 1024, or null")]
-Folder = Annotated[str, Strict(), Field(min_length=1), Must("the path of a folder")]
+# a leading ~ is the home folder
+Folder = Annotated[str, Strict(), Field(min_length=1), AfterValidator(os.path.expanduser), Must("the path of a folder")]
 
 
 class Conduct:

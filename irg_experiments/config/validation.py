@@ -1,6 +1,8 @@
 """From a composed config to typed values; what does not fit is told in one line that names each key."""
 
 import json
+import math
+import re
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,8 +10,9 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
 
-from irg_experiments.config.tree import GROUPS, unknown_key
+from irg_experiments.config.tree import GROUPS, no_options, unknown_key
 from irg_experiments.config.types import Must
 from irg_experiments.errors import UserError
 
@@ -18,6 +21,19 @@ class Section(BaseModel):
     """A section of a config: every key is declared, with its type, range and meaning."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, protected_namespaces=())
+
+
+class Misfit(PydanticCustomError):
+    """Raised by a validator of values that fit each by itself but not together.
+
+    Args:
+        message: the sentence that the user reads, with the remedy; a validator of a field leaves out the field, with which the
+            sentence begins.
+    """
+
+    def __new__(cls, message: str) -> "Misfit":
+        """The error with its message, in which braces have no meaning."""
+        return super().__new__(cls, "misfit", "{message}", {"message": message})
 
 
 Schema = TypeVar("Schema", bound=BaseModel)
@@ -76,15 +92,29 @@ def _sentence(schema: type[BaseModel], values: Mapping[str, Any], section: str, 
         if not section and len(path) == 1 and path[0] in GROUPS:
             return f"experiment={values.get('experiment')} takes no {path[0]}: leave out {path[0]}=…"
         prefix = f"{section}." if section else ""
+        if section and not schema.model_fields:
+            return no_options(f"{prefix}{'.'.join(path)}", section)
         return unknown_key(f"{prefix}{'.'.join(path)}", [*([section] if section else []), *declared(schema, prefix)])
+    if error["type"] == "misfit":
+        return " ".join([".".join([section, *path] if section else path), error["msg"]]).strip()
     names, words = _deepest_field(schema, path)
     key = ".".join([section, *names] if section else names)
     found = _lookup(values, names)
     if found is _ABSENT:
         return f"{key} is missing: it must be {words}."
-    return f"{key} must be {words}, not {shown(found)}."
+    return f"{key} must be {words}{_bound(error, words)}, not {shown(found)}."
 
 
+def _bound(error: dict[str, Any], words: str) -> str:
+    """The upper bound that a number exceeds, unless the words of its type say it."""
+    limits = error.get("ctx", {})
+    bound = limits.get("le", limits.get("lt"))
+    if bound is None or math.isinf(bound) or any(float(number) in (bound, bound - 1) for number in _NUMBER.findall(words)):
+        return ""
+    return f" and {'at most' if 'le' in limits else 'below'} {bound}"
+
+
+_NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e-?\d+)?")
 _ABSENT = object()
 
 

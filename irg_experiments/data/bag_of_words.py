@@ -1,14 +1,22 @@
 """Bags of words: a corpus in memory, the sparse batches that topic models take, and the order in which training sees them."""
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from irg_experiments.data.order import EpochOrder
+from irg_experiments.errors import UserError
+
+log = logging.getLogger(__name__)
+
+# documents that are sorted into stream order at a time
+_WINDOW = 2**16
 
 
 class BagOfWords(NamedTuple):
@@ -41,9 +49,12 @@ class BagOfWords(NamedTuple):
 class Corpus:
     """D documents over a vocabulary, as the rows of a sparse count matrix.
 
+    Integers may have any dtype, which int16 makes a quarter as large: batches have int64 words, and float32 counts in the place
+    of integers.
+
     Args:
         words: (n,) word index of each entry, 0..V-1, document after document.
-        counts: (n,) count of each entry, float.
+        counts: (n,) count of each entry.
         offsets: (D + 1,) where each document's entries start; the last is n.
         vocabulary: the V words, in the order of their index.
     """
@@ -52,6 +63,34 @@ class Corpus:
     counts: Tensor
     offsets: Tensor
     vocabulary: tuple[str, ...]
+
+    @classmethod
+    def from_counts(cls, counts: Any, vocabulary: Sequence[str]) -> "Corpus":
+        """The rows of a count matrix, in the smallest dtypes that hold them.
+
+        Documents without words are dropped, and their number is logged. Words that never occur stay in the vocabulary, which
+        training and test documents share.
+
+        Args:
+            counts: SciPy sparse matrix or array, D × V.
+            vocabulary: the V words.
+
+        Raises:
+            UserError: a count is negative, fractional, NaN or infinite, or V is not the number of words.
+        """
+        from scipy.sparse import csr_matrix
+
+        matrix = csr_matrix(counts)
+        _check_counts(matrix, vocabulary)
+        if not matrix.data.all():
+            matrix = matrix.copy()
+            matrix.eliminate_zeros()
+        filled = np.diff(matrix.indptr) > 0
+        if not filled.all():
+            log.info("Dropped %d of %d documents, which have none of the %d words.", (~filled).sum(), *matrix.shape)
+        offsets = np.concatenate([[0], matrix.indptr[1:][filled]]).astype(np.int64)
+        words, values, starts = map(torch.from_numpy, (_narrow(matrix.indices), _narrow(matrix.data), offsets))
+        return cls(words, values, starts, tuple(vocabulary))
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -71,14 +110,15 @@ class Corpus:
     def slice(self, start: int, stop: int) -> BagOfWords:
         """Documents start..stop-1 as a batch."""
         first, last = self.offsets[start].item(), self.offsets[stop].item()
-        words, device = self.words[first:last], self.words.device
+        words, counts, device = self.words[first:last].long(), self.counts[first:last], self.words.device
+        counts = counts if counts.is_floating_point() else counts.float()
         offsets = self.offsets[start : stop + 1] - first
         documents = torch.repeat_interleave(offsets.diff()).to(device)
         order = _argsort(words, len(self.vocabulary))
         # counting from word -1 makes the cumulative sum start at 0
         word_offsets = torch.bincount(words + 1, minlength=len(self.vocabulary) + 1).cumsum(0)
         present = word_offsets.diff().nonzero().squeeze(1)
-        return BagOfWords(words, self.counts[first:last], documents, offsets.to(device), order, word_offsets, present)
+        return BagOfWords(words, counts, documents, offsets.to(device), order, word_offsets, present)
 
     def batches(self, size: int) -> Iterator[BagOfWords]:
         """The whole corpus once, in order, in batches of at most ``size`` documents."""
@@ -108,7 +148,8 @@ class TopicData:
 class DocumentStream:
     """Batches of training documents in the order of ``EpochOrder``: they depend on seed and step alone.
 
-    The corpus is sorted into stream order once per epoch, so that a batch is a contiguous slice of it.
+    Documents are sorted into stream order many batches at a time, so that a batch is a contiguous slice of them. A window of at
+    most 65,536 documents bounds the memory that the copy takes.
 
     Args:
         corpus: the training documents.
@@ -119,15 +160,39 @@ class DocumentStream:
     def __init__(self, corpus: Corpus, batch_size: int, seed: int) -> None:
         self.corpus = corpus
         self.order = EpochOrder(len(corpus), batch_size, seed)
-        self._window: Tensor | None = None
+        self._stream: Tensor | None = None
         self._sorted = corpus
+        self._start = 0  # position in the stream of the first sorted document
 
     def batch(self, step: int) -> BagOfWords:
         """The batch of a step, counted from 0."""
-        window, start = self.order.locate(step)
-        if window is not self._window:
-            self._window, self._sorted = window, self.corpus.select(window)
-        return self._sorted.slice(start, start + self.order.batch_size)
+        stream, start = self.order.locate(step)
+        stop = start + self.order.batch_size
+        if stream is not self._stream or not self._start <= start < stop <= self._start + len(self._sorted):
+            window = stream[start : start + max(_WINDOW, self.order.batch_size)]
+            self._stream, self._start, self._sorted = stream, start, self.corpus.select(window)
+        return self._sorted.slice(start - self._start, stop - self._start)
+
+
+def _check_counts(matrix: Any, vocabulary: Sequence[str]) -> None:
+    if matrix.shape[1] != len(vocabulary):
+        raise UserError(f"The counts have {matrix.shape[1]} columns, but the vocabulary has {len(vocabulary)} words.")
+    wrong = matrix.data < 0
+    if not np.issubdtype(matrix.dtype, np.integer):
+        wrong |= ~np.isfinite(matrix.data) | (matrix.data != np.floor(matrix.data))
+    if wrong.any():
+        entry = int(wrong.argmax())
+        document = int(np.searchsorted(matrix.indptr, entry, side="right")) - 1
+        word = vocabulary[matrix.indices[entry]]
+        raise UserError(
+            f"The count of word '{word}' in document {document} is {matrix.data[entry]:g}, but counts are whole numbers of at "
+            f"least 0. Correct the {wrong.sum()} counts that are not."
+        )
+
+
+def _narrow(values: NDArray[Any]) -> NDArray[np.integer]:
+    """The whole numbers as int16 or, if one is too large, int32."""
+    return values.astype(np.int16 if values.max(initial=0) < 2**15 else np.int32)
 
 
 def _argsort(words: Tensor, num_words: int) -> Tensor:

@@ -96,13 +96,13 @@ def written_whole(path: Path) -> Iterator[Path]:
 def _download(file: RemoteFile, root: Path) -> Path:
     path, failures = root / file.path, []
     try:
-        with _folder_of(path):
+        with folder_of(path):
             for url in file.mirrors:
                 try:
                     _download_from(url, file, path)
                     return path
                 except (OSError, ValueError) as error:  # those of requests are OSErrors, those of headers ValueErrors
-                    failures.append(f"{url} ({_reason(error)})")
+                    failures.append(f"{url} ({reason_of(error)})")
     except OSError as error:
         raise UserError(_missing(file, path, f"{path.parent} cannot be written to: {error}")) from error
     raise UserError(_missing(file, path, f"no mirror delivered it: {'; '.join(failures)}"))
@@ -116,7 +116,7 @@ def _missing(file: RemoteFile, path: Path, problem: str) -> str:
 
 
 @contextmanager
-def _folder_of(path: Path) -> Iterator[None]:
+def folder_of(path: Path) -> Iterator[None]:
     """Makes the folder of ``path``. New folders that are empty at the end are removed: ``data.root`` may be mistyped."""
     new = [folder for folder in path.parents if not folder.exists()]
     try:
@@ -177,7 +177,7 @@ class _Bar:
     def close(self) -> None: ...
 
 
-def _reason(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
     """First line of the innermost cause, which says more than the layers of the HTTP library around it."""
     while cause := error.__cause__ or (None if error.__suppress_context__ else error.__context__):
         error = cause

@@ -22,6 +22,11 @@ class Estimator(abc.ABC):
     families: ClassVar[tuple[type[Distribution], ...]] = ()
     elementwise: ClassVar[bool] = False
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if not (isinstance(cls.families, tuple) and all(isinstance(family, type) for family in cls.families)):
+            raise TypeError(f"{cls.__name__}.families must be a tuple of distribution classes, not {cls.families!r}")
+
     @property
     @abc.abstractmethod
     def label(self) -> str:

@@ -39,6 +39,13 @@ def _makes(made: Any, kind: type) -> bool:
     return isinstance(made, type) and issubclass(made, kind)
 
 
+def check_method(method: Component, kind: type, model: str, tree: ConfigTree) -> None:
+    """Raises UserError if a method is not of the kind that trains the model; the message names those that are."""
+    if not _makes(returned_type(method, "method"), kind):
+        able = _able("method", tree, lambda other: _makes(returned_type(other, "method"), kind))
+        raise UserError(f"method={method.name} cannot train model={model}. Methods that can: {', '.join(able)}.")
+
+
 def check_batch_size(batch_size: int, size: int, items: str) -> None:
     """Raises UserError for batches larger than the training set."""
     if batch_size > size:
@@ -66,18 +73,16 @@ def make_estimator(
     Raises:
         UserError: it cannot, or an option has a value that it cannot have.
     """
-    estimator = build(method, section)
-    if not isinstance(estimator, Estimator):
-        raise UserError(f"{section}={method.name}: {method.target} is no Estimator.")
-    if supports(estimator, family) and (elementwise or not estimator.elementwise):
-        return estimator
-    what = f"the {family.__name__} samples of {whose}"
-    if supports(estimator, family):
-        what = f"functions of several elements of {what}"
-    raise UserError(
-        f"{section}={method.name} cannot differentiate {what}. "
-        f"Methods that can: {', '.join(methods_for(family, tree, elementwise))}."
-    )
+    problem = f"cannot differentiate the {family.__name__} samples of {whose}"
+    made = returned_type(method, section)
+    if not (inspect.isclass(made) and issubclass(made, Estimator)):
+        problem = f"is no gradient estimator for the {family.__name__} samples of {whose}"
+    elif supports(estimator := build(method, section), family):
+        if elementwise or not estimator.elementwise:
+            return estimator
+        problem = f"cannot differentiate functions of several elements of the {family.__name__} samples of {whose}"
+    able = ", ".join(methods_for(family, tree, elementwise))
+    raise UserError(f"{section}={method.name} {problem}. Methods that can: {able}.")
 
 
 def methods_for(family: type[Distribution], tree: ConfigTree, elementwise: bool = True) -> list[str]:

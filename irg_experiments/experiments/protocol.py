@@ -2,7 +2,7 @@
 
 import abc
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -55,12 +55,14 @@ class Result:
         wall_seconds: over all sessions of an interrupted run.
         steps_per_second: of training, where there is any.
         method_label: what tables call the estimator, where there is one.
+        versions: of libraries besides torch and NumPy that computed numbers, by name.
     """
 
     metrics: dict[str, Any]
     wall_seconds: float
     steps_per_second: float | None = None
     method_label: str | None = None
+    versions: dict[str, str] = field(default_factory=dict)
 
 
 class Experiment(abc.ABC):
@@ -115,6 +117,11 @@ class Experiment(abc.ABC):
     @classmethod
     def figures(cls, directory: Path, record: Record) -> Iterator[Figure]:
         """Pictures of one finished run, from its files."""
+        yield from ()
+
+    @classmethod
+    def comparisons(cls, runs: Sequence[tuple[Path, Record]]) -> Iterator[Figure]:
+        """Pictures over finished runs of this experiment, each given by its directory and its record."""
         yield from ()
 
     @classmethod

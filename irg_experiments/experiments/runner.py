@@ -14,8 +14,9 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from irg_experiments.config.command_line import resolved
-from irg_experiments.config.components import Component, find
+from irg_experiments.config.components import Component, check_options, find
 from irg_experiments.config.identity import identity
+from irg_experiments.config.sources import sources
 from irg_experiments.config.tree import ConfigTree
 from irg_experiments.config.validation import validate
 from irg_experiments.errors import DivergedError, RunFailedError, UserError
@@ -23,8 +24,18 @@ from irg_experiments.experiments.protocol import Experiment, ExperimentConfig
 from irg_experiments.results.collect import REPLACED, load_record
 from irg_experiments.results.console import forgiving_output
 from irg_experiments.results.drawing import draw
-from irg_experiments.results.record import RECORD, Record, code_of, git_commit, new_record, versions, write_record
+from irg_experiments.results.record import (
+    RECORD,
+    Record,
+    code_of,
+    finished_record,
+    git_commit,
+    new_record,
+    versions,
+    write_record,
+)
 from irg_experiments.results.table import print_table
+from irg_experiments.training.files import has_checkpoint
 
 log = logging.getLogger(__name__)
 
@@ -51,11 +62,12 @@ def run_experiment(config: DictConfig, overrides: Sequence[str], tree: ConfigTre
     settings: ExperimentConfig = experiment.config
     directory = run_directory(settings)
     earlier = _earlier(directory, settings.rerun)
+    made_of = sources(settings.model_dump(mode="json", by_alias=True))
     if earlier is not None and earlier["status"] == "done" and not settings.rerun:
-        log.info("%s is done already%s; rerun=true runs it once more.", directory, _made_by_other_code(earlier))
+        log.info("%s is done already%s; rerun=true runs it once more.", directory, _made_by_other_code(earlier, made_of))
         show(type(experiment), directory)
         return directory
-    resumed = None if settings.rerun else earlier
+    resumed = earlier if earlier is not None and not settings.rerun and has_checkpoint(directory) else None
     device, compiled = _set_up_torch(settings, resumed)
     experiment.prepare(device, compiled == "on")
     record = new_record(
@@ -66,6 +78,7 @@ def run_experiment(config: DictConfig, overrides: Sequence[str], tree: ConfigTre
         str(device),
         compiled,
     )
+    record["sources"] = made_of
     if settings.rerun:  # only now, when everything that could refuse to run has been set up
         _move_aside(directory, earlier)
     _run_recorded(experiment, directory, record, resumed)
@@ -96,7 +109,9 @@ def make_experiment(plain: dict[str, Any], tree: ConfigTree) -> Experiment:
     cls = find(named, "experiment")
     if not (isinstance(cls, type) and issubclass(cls, Experiment)):
         raise UserError(f"_target_ '{plain['_target_']}' is no experiment: it must be a subclass of Experiment.")
-    return cls(validate(cls.Config, plain, tree=tree), tree)
+    settings = validate(cls.Config, plain, tree=tree)
+    check_options(settings)
+    return cls(settings, tree)
 
 
 def show(experiment: type[Experiment], directory: Path) -> None:
@@ -172,7 +187,7 @@ def _default_threads() -> int:
 def _run_recorded(experiment: Experiment, directory: Path, record: Record, resumed: Record | None) -> None:
     log.info("Run directory: %s", directory)
     if resumed is not None:
-        record = {**record, "started": resumed["started"], "earlier_code": _earlier_code(resumed)}
+        record = {**record, "started": resumed["started"], "earlier_code": _earlier_code(resumed, record["sources"])}
     try:
         directory.mkdir(parents=True, exist_ok=True)
         (directory / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(record["config"])), encoding="utf-8")
@@ -180,7 +195,9 @@ def _run_recorded(experiment: Experiment, directory: Path, record: Record, resum
     except OSError as error:
         raise UserError(f"{directory} cannot be written ({error.strerror}). Choose another folder by output=…") from error
     try:
-        result = experiment.run(directory)
+        result = dataclasses.asdict(experiment.run(directory))
+        rounded = {name: round(value, 1) if isinstance(value, float) else value for name, value in result.items()}
+        done = finished_record(record, **{**rounded, "versions": {**record["versions"], **result["versions"]}})
     except Exception as error:
         write_record(directory, {**record, "status": "failed", "error": f"{type(error).__name__}: {error}"})
         if (aside := directory.with_name(directory.name + REPLACED)).exists():
@@ -189,27 +206,39 @@ def _run_recorded(experiment: Experiment, directory: Path, record: Record, resum
             raise
         (directory / TRACEBACK).write_text(traceback.format_exc(), encoding="utf-8")
         raise RunFailedError(f"{type(error).__name__}: {error}. The traceback is in {directory / TRACEBACK}.") from error
-    found = dataclasses.asdict(result)
-    rounded = {name: round(value, 1) if isinstance(value, float) else value for name, value in found.items()}
-    write_record(directory, {**record, **rounded, "status": "done"})
+    write_record(directory, done)
     try:
         experiment.save(directory)
     except Exception as error:  # costs pictures, never metrics
         log.warning("What the figures need could not be saved (%s: %s).", type(error).__name__, error)
 
 
-def _earlier_code(resumed: Record) -> list[str]:
+def _earlier_code(resumed: Record, made_of: dict[str, str]) -> list[str]:
     """The code that began a run, where other code goes on with it."""
-    before: list[str] = resumed["earlier_code"]
-    return list(dict.fromkeys([*before, code_of(resumed)])) if code_of(resumed) != _this_code() else before
+    before, now = _differing_code(resumed, made_of)
+    return list(dict.fromkeys([*resumed["earlier_code"], *([before] if before != now else [])]))
 
 
-def _this_code() -> str:
-    return code_of({"git_commit": git_commit(), "versions": versions()})
+def _made_by_other_code(earlier: Record, made_of: dict[str, str]) -> str:
+    before, now = _differing_code(earlier, made_of)
+    return "" if before == now else f", by other code ({before}, this is {now})"
 
 
-def _made_by_other_code(earlier: Record) -> str:
-    return "" if code_of(earlier) == _this_code() else f", by other code ({code_of(earlier)}, this is {_this_code()})"
+def _differing_code(earlier: Record, made_of: dict[str, str]) -> tuple[str, str]:
+    """The code of a record and today's in words, without what they share; classes of which the record says nothing are shared.
+
+    Args:
+        earlier: the record.
+        made_of: today's source files, see ``sources``.
+    """
+    recorded = {target: digest for target, digest in earlier.get("sources", {}).items() if target in made_of}
+    before = [code_of(earlier), *(f"{target} {digest}" for target, digest in recorded.items())]
+    now = [
+        code_of({"git_commit": git_commit(), "versions": versions()}),
+        *(f"{target} {made_of[target]}" for target in recorded),
+    ]
+    differing = [pair for pair in zip(before, now, strict=True) if pair[0] != pair[1]]
+    return ", ".join(old for old, _ in differing), ", ".join(new for _, new in differing)
 
 
 def _move_aside(directory: Path, earlier: Record | None) -> None:

@@ -51,14 +51,19 @@ def resolve_mode(mode: str, device: torch.device) -> Literal["on", "off"]:
     """The mode to use for a whole run: "on" or "off", decided once so that results do not depend on how much was computed.
 
     Args:
-        mode: "auto" becomes "on" if formulas can be compiled for the device and "off" otherwise; so does "on", as there is no
-            alternative. "off" stays.
+        mode: "auto" becomes "on" if formulas can be compiled for the device and "off" otherwise; so does "on", with a warning
+            that names it. "off" stays.
         device: where the tensors are.
 
     Raises:
         ValueError: any other mode.
     """
-    return "on" if _checked(mode) != "off" and can_compile(device) else "off"
+    if _checked(mode) == "off":
+        return "off"
+    if mode == "on" and (obstacle := _obstacle(device)) is not None:
+        log.warning("compile=on has no effect. %s", obstacle)
+        return "off"
+    return "on" if can_compile(device) else "off"
 
 
 def _checked(mode: str) -> str:
@@ -69,23 +74,24 @@ def _checked(mode: str) -> str:
 
 def can_compile(device: torch.device) -> bool:
     """Whether formulas can be compiled for the device. If not, one log line per process says why."""
+    obstacle = _obstacle(device)
+    if obstacle is not None:
+        _warn_once(obstacle)
+    return obstacle is None
+
+
+def _obstacle(device: torch.device) -> str | None:
+    """Why formulas cannot be compiled for the device, and what helps; None if they can be."""
     if device.type == "cpu" and not any(shutil.which(compiler) for compiler in ("g++", "clang++", "c++")):
-        _warn_of_no_compiler()
-        return False
+        return "No C++ compiler found: running uncompiled, slower. Install g++ or clang++, such as by apt install g++."
     if device.type == "mps":
-        _warn_of_no_support(device.type)
-        return False
-    return True
+        return f"torch.compile does not support all operations on {device.type}: running uncompiled, slower."
+    return None
 
 
 @functools.cache
-def _warn_of_no_compiler() -> None:
-    log.warning("No C++ compiler found: running without torch.compile, slower. Install g++ to speed this up.")
-
-
-@functools.cache
-def _warn_of_no_support(device: str) -> None:
-    log.warning("torch.compile does not support all operations on %s: running without it, slower.", device)
+def _warn_once(message: str) -> None:
+    log.warning("%s", message)
 
 
 def evaluate(formula: Formula, arguments: Sequence[Tensor]) -> Tensor:
@@ -143,19 +149,13 @@ class _Kernel:
             with ThreadPoolExecutor(1) as thread:
                 return thread.submit(_kernel_cache.load_or_compile, self.formula, self.dtype, len(arguments)).result()
         except OSError as error:
-            _warn_of_cache(str(error))
+            elsewhere = "XDG_CACHE_HOME and TMPDIR set other folders"
+            _warn_once(f"Cannot keep compiled formulas: {error}. They run uncompiled, slower. {elsewhere}.")
             return self.formula
         except Exception as error:  # a compiler can fail in many ways, and the formula works without it
             name = _kernel_cache.name_of(self.formula)
             log.warning("Could not compile %s: %s. It runs uncompiled, slower.", name, _summary(error))
             return self.formula
-
-
-@functools.cache
-def _warn_of_cache(reason: str) -> None:
-    log.warning(
-        "Cannot keep compiled formulas: %s. They run uncompiled, slower. XDG_CACHE_HOME and TMPDIR set other folders.", reason
-    )
 
 
 def _summary(error: Exception) -> str:

@@ -189,4 +189,4 @@ class _FirstOrderOnly(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[None, None]:
-        raise NotImplementedError("only first derivatives are available: the Jacobian ∂S/∂z, or the slope, was held constant")
+        raise NotImplementedError("second derivatives of samples are not implemented")

@@ -13,13 +13,13 @@ from torch.nn.functional import embedding_bag
 from irg_experiments.data.bag_of_words import BagOfWords
 
 
-def _segmented_sum(rows: Tensor, matrix: Tensor, offsets: Tensor, weights: Tensor) -> Tensor:
+def segmented_sum(rows: Tensor, matrix: Tensor, offsets: Tensor, weights: Tensor) -> Tensor:
     """Row i of the result is Σ weights[j] · matrix[rows[j]] over j in offsets[i]..offsets[i+1]-1; zero if there is no j."""
     return embedding_bag(rows, matrix, offsets, mode="sum", per_sample_weights=weights, include_last_offset=True)
 
 
-def _occurring(x: BagOfWords, weight: Tensor) -> bool:
-    """Whether a weight has rows for the words that occur alone. If all occur, both meanings agree."""
+def _of_present(x: BagOfWords, weight: Tensor) -> bool:
+    """Whether a weight has rows for the words that occur alone; where all occur, both meanings agree."""
     return len(weight) != len(x.word_offsets) - 1
 
 
@@ -28,17 +28,17 @@ class _CountMatmul(torch.autograd.Function):
     def forward(ctx: Any, weight: Tensor, *batch: Tensor) -> Tensor:
         x = BagOfWords(*batch)
         ctx.save_for_backward(*batch)
-        ctx.occurring = _occurring(x, weight)
-        words = torch.searchsorted(x.present, x.words) if ctx.occurring else x.words
-        return _segmented_sum(words, weight, x.offsets, x.counts)
+        ctx.of_present = _of_present(x, weight)
+        words = torch.searchsorted(x.present, x.words) if ctx.of_present else x.words
+        return segmented_sum(words, weight, x.offsets, x.counts)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x = BagOfWords(*ctx.saved_tensors)
         # words that do not occur have empty segments
-        offsets = torch.cat([x.word_offsets[x.present], x.word_offsets[-1:]]) if ctx.occurring else x.word_offsets
-        grad_weight = _segmented_sum(x.documents[x.order], grad.contiguous(), offsets, x.counts[x.order])
+        offsets = torch.cat([x.word_offsets[x.present], x.word_offsets[-1:]]) if ctx.of_present else x.word_offsets
+        grad_weight = segmented_sum(x.documents[x.order], grad.contiguous(), offsets, x.counts[x.order])
         return grad_weight, *(None for _ in x)
 
 
@@ -48,7 +48,7 @@ class _MixtureLogLikelihood(torch.autograd.Function):
         x = BagOfWords(*batch)
         probability = (theta[x.documents] * beta[x.words]).sum(-1)
         ctx.save_for_backward(theta, beta, probability, *batch)
-        log_likelihood = _segmented_sum(
+        log_likelihood = segmented_sum(
             torch.arange(len(x.words), device=theta.device), probability.log()[:, None], x.offsets, x.counts
         )
         return log_likelihood.squeeze(-1)
@@ -59,8 +59,8 @@ class _MixtureLogLikelihood(torch.autograd.Function):
         theta, beta, probability, *batch = ctx.saved_tensors
         x = BagOfWords(*batch)
         ratio = grad[x.documents] * x.counts / probability
-        grad_theta = _segmented_sum(x.words, beta, x.offsets, ratio)
-        grad_beta = _segmented_sum(x.documents[x.order], theta, x.word_offsets, ratio[x.order])
+        grad_theta = segmented_sum(x.words, beta, x.offsets, ratio)
+        grad_beta = segmented_sum(x.documents[x.order], theta, x.word_offsets, ratio[x.order])
         return grad_theta, grad_beta, *(None for _ in x)
 
 
@@ -69,7 +69,7 @@ def count_matmul(x: BagOfWords, weight: Tensor) -> Tensor:
 
     Args:
         x: B documents over V words.
-        weight: a row per word, shape (V, H), or a row per word that occurs in ``x``, shape (U, H) in the order of ``x.present``.
+        weight: a row per word, shape (V, H), or a row per word that occurs, shape (U, H) in the order of ``x.present``.
 
     Returns:
         Shape (B, H); once differentiable in weight.

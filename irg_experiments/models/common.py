@@ -31,3 +31,9 @@ def glorot_linear(fan_in: int, fan_out: int) -> nn.Linear:
     nn.init.xavier_normal_(layer.weight)
     nn.init.zeros_(layer.bias)
     return layer
+
+
+def check_topics(topics: int, num_words: int, least: int = 1) -> None:
+    """Raises ValueError unless the number of topics is at least ``least`` and at most the number of words."""
+    if not least <= topics <= num_words:
+        raise ValueError(f"topics must be from {least} to {num_words}, the number of words in the vocabulary, not {topics}.")

@@ -1,4 +1,4 @@
-"""The base class of topic models with an amortised posterior, as ``experiment=lda`` trains them."""
+"""The base class of topic models, as ``experiment=lda`` trains them."""
 
 import abc
 from typing import Any, ClassVar
@@ -12,7 +12,7 @@ from irg_experiments.models.common import ElboTerms, Expectation, sample_mean
 
 
 class TopicModel(nn.Module, abc.ABC):
-    """log p(w | z) = Σ_w counts_w log(θ(z) · β_w), with a prior p(z) and an amortised posterior q(z | w).
+    """log p(w | z) = Σ_w counts_w log(θ(z) · β_w), with a prior p(z) and a posterior q(z | w).
 
     A subclass implements ``posterior``, ``kl`` and ``topics``, and ``topic_weights`` unless z is θ itself. It is constructed as
     ``Model(num_words=V, **options)`` with the options of ``configs/model/<name>.yaml``; the annotations of the constructor are
@@ -22,8 +22,8 @@ class TopicModel(nn.Module, abc.ABC):
         family: distribution of z under the posterior, inside any ``td.Independent``; the estimator must support it.
         prior_parameters: names, as in ``named_parameters``, of the parameters that keep their initial values for the first
             ``training.prior_burn_in_steps`` steps.
-        word_parameters: names of parameters of shape (V, H) that the model uses in ``count_matmul`` of the batch alone. Training
-            may replace one by its rows for the words that occur.
+        word_parameters: names of parameters of shape (V, H) that are used in ``count_matmul`` of the batch alone, so that
+            training may replace one by its rows for the words that occur.
     """
 
     family: ClassVar[type[Distribution]]

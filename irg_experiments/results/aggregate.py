@@ -1,9 +1,10 @@
 """Repetitions of one configuration: which records they are, their mean and spread, and the command that repeats them."""
 
+import itertools
 import shlex
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from irg_experiments.results.record import Record, code_of
 
@@ -31,6 +32,12 @@ def code_note(records: Sequence[Record], groups: Sequence[Sequence[Record]]) -> 
     """The code of the records, in brackets, where another group of the same configuration was made by other code."""
     same = [group for group in groups if group[0]["group"] == records[0]["group"]]
     return f" ({', '.join(dict.fromkeys(map(code_of, records)))})" if len(same) > 1 else ""
+
+
+def numbered(name: str, others: Container[str]) -> str:
+    """The name, followed by a number where others have it already: other options, or other code."""
+    names = itertools.chain([name], (f"{name} ({number})" for number in itertools.count(2)))
+    return next(candidate for candidate in names if candidate not in others)
 
 
 def spread(values: Sequence[float | None], digits: int = 1) -> str:

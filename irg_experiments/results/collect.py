@@ -1,65 +1,77 @@
 """Records below folders, whatever version of the package wrote them, and the experiments that can read them."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from irg_experiments.config.components import Component, find
 from irg_experiments.config.identity import identity
 from irg_experiments.config.tree import ConfigTree
-from irg_experiments.config.validation import validate
+from irg_experiments.config.validation import shown, validate
 from irg_experiments.errors import UserError
-from irg_experiments.results.record import RECORD, SCHEMA_VERSION, Record, read_record
+from irg_experiments.results.record import RECORD, Record, read_record
+from irg_experiments.results.schema import SCHEMA_VERSION, check_fields, check_version
+from irg_experiments.results.table import Table
 
 log = logging.getLogger(__name__)
 
 # a run that rerun=true has moved aside while its successor computes
 REPLACED = ".replaced"
 
+# the directory and the record
+Run = tuple[Path, Record]
 
-def collect(paths: Sequence[Path]) -> list[tuple[Path, Record]]:
+
+def collect(paths: Sequence[Path]) -> list[Run]:
     """The run directories below the paths with their records, each once, those of earlier versions in today's form.
 
     What cannot be read is named in the log and left out.
 
     Raises:
-        UserError: there is no record at all.
+        UserError: there is no record, or none that can be read.
     """
     files = sorted({file.resolve() for path in paths for file in path.rglob(RECORD)})
     files = [file for file in files if not any(parent.name.endswith(REPLACED) for parent in file.parents)]
     found = [(file.parent, record) for file in files if (record := load_record(file.parent)) is not None]
     if not found:
-        places = ", ".join(map(str, paths))
-        raise UserError(f"No {RECORD} below {places}. Run an experiment first (irg-run --help), or name another folder.")
+        what = f"{RECORD} below {', '.join(map(str, paths))}"
+        if files:
+            raise UserError(f"No {what} can be read.")
+        raise UserError(f"No {what}. Run an experiment first (irg-run --help), or name another folder.")
     return found
 
 
 def load_record(directory: Path) -> Record | None:
     """The record of a run directory in today's form; None, with a line of log, if it cannot be read."""
-    record = read_record(directory)
-    version = record.get("schema_version") if record else None
-    if record is None or not isinstance(version, int) or version < 1:
-        log.warning("%s is no record of a run; it is left out.", directory / RECORD)
-        return None
-    if version > SCHEMA_VERSION:
-        log.warning("%s was written by a newer version of irg-experiments; it is left out.", directory / RECORD)
-        return None
     try:
-        return record if version == SCHEMA_VERSION else upgraded(record)
-    except (UserError, LookupError, TypeError, AttributeError) as error:
-        log.warning("%s cannot be read (%s: %s); it is left out.", directory / RECORD, type(error).__name__, error)
+        return _checked(read_record(directory))
+    except Exception as error:  # bringing a damaged record to today's form can fail in any way
+        reason = str(error) if isinstance(error, UserError) else f"{_in_words(error)}."
+        log.warning("%s is left out: %s", directory / RECORD, reason)
         return None
+
+
+def _checked(record: Record | None) -> Record:
+    if record is None:
+        raise UserError("it is no record of a run.")
+    check_version(record)
+    current = record if record["schema_version"] == SCHEMA_VERSION else upgraded(record)
+    check_fields(current)
+    return current
 
 
 def experiment_of(record: Record) -> Any:
     """The experiment's class, which makes tables and figures of its records.
 
     Raises:
-        UserError: it cannot be imported.
+        UserError: it cannot be imported, or makes no tables.
     """
     named = {"_target_": record["config"]["_target_"], "name": record["experiment"]}
-    return find(Component.model_validate(named), "experiment")
+    cls = find(validate(Component, named, "config"), "config")
+    if not (isinstance(cls, type) and all(hasattr(cls, name) for name in ("tables", "excerpts", "figures", "upgraded"))):
+        raise UserError(f"config._target_ {shown(named['_target_'])} is no experiment.")
+    return cls
 
 
 def upgraded(record: Record) -> Record:
@@ -90,14 +102,47 @@ def _with_target(group: str, options: dict[str, Any]) -> dict[str, Any] | None:
     return {**options, "recommended": recommended} if recommended else options
 
 
-def by_experiment(found: Sequence[tuple[Path, Record]]) -> Iterator[tuple[Any, list[tuple[Path, Record]]]]:
-    """The experiments' classes, each with its finished runs; an experiment that cannot be imported is named and left out."""
-    targets = dict.fromkeys(record["config"]["_target_"] for _, record in found)
+def by_experiment(finished: Sequence[Run]) -> Iterator[tuple[Any, list[Run]]]:
+    """The experiments' classes, each with its runs; an experiment that cannot be imported is named and left out."""
+    targets = dict.fromkeys(record["config"]["_target_"] for _, record in finished)
     for target in targets:
-        runs = [run for run in found if run[1]["config"]["_target_"] == target and run[1]["status"] == "done"]
-        if not runs:
-            continue
+        runs = [run for run in finished if run[1]["config"]["_target_"] == target]
         try:
             yield experiment_of(runs[0][1]), runs
         except UserError as error:
-            log.warning("%d runs are left out: %s", len(runs), error)
+            log.warning("%s left out: %s", "1 run is" if len(runs) == 1 else f"{len(runs)} runs are", error)
+
+
+def tables_of(make: Callable[[list[Record]], Iterable[Table]], runs: Sequence[Run]) -> list[Table]:
+    """The tables that have rows. Records that none can be made of are named in the log and left out.
+
+    Args:
+        make: tables from records.
+        runs: of one experiment.
+    """
+    try:
+        return _with_rows(make, runs)
+    except Exception:  # whatever a record may lack that this experiment asks for
+        kept = [run for run in runs if _can_be_shown(make, run)]
+    try:
+        return _with_rows(make, kept) if kept else []
+    except Exception as error:
+        log.warning("The tables of %s could not be made (%s).", runs[0][1]["experiment"], _in_words(error))
+        return []
+
+
+def _with_rows(make: Callable[[list[Record]], Iterable[Table]], runs: Sequence[Run]) -> list[Table]:
+    return [table for table in make([record for _, record in runs]) if table.rows]
+
+
+def _can_be_shown(make: Callable[[list[Record]], Iterable[Table]], run: Run) -> bool:
+    try:
+        _with_rows(make, [run])
+    except Exception as error:
+        log.warning("%s is left out: no table can be made of it (%s).", run[0] / RECORD, _in_words(error))
+        return False
+    return True
+
+
+def _in_words(error: Exception) -> str:
+    return f"no {error}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"

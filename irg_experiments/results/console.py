@@ -9,8 +9,12 @@ from collections.abc import Iterator
 log = logging.getLogger(__name__)
 
 
-def tolerate_any_encoding() -> None:
-    """Characters that the terminal cannot show become question marks."""
+def prepare_streams() -> None:
+    """Output to a closed stream is discarded; characters that the terminal cannot show become question marks."""
+    for name in ("stdin", "stdout", "stderr"):
+        # Python has None in place of a stream that the shell closed
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), "r" if name == "stdin" else "w"))
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
@@ -23,13 +27,13 @@ def forgiving_output() -> Iterator[None]:
         yield
         sys.stdout.flush()
     except BrokenPipeError:
-        _discard_the_rest()
+        discard_the_rest()
     except (OSError, UnicodeError) as error:
-        _discard_the_rest()
+        discard_the_rest()
         log.warning("The output could not be printed (%s). irg-report prints it again.", error)
 
 
-def _discard_the_rest() -> None:
+def discard_the_rest() -> None:
     """Points standard output at nothing, or the interpreter would fail once more when it flushes at its end."""
     with contextlib.suppress(OSError, ValueError):
         null = os.open(os.devnull, os.O_WRONLY)

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import irg_experiments
+from irg_experiments.results.schema import SCHEMA_VERSION, check_fields
 
 Record = dict[str, Any]
 
-SCHEMA_VERSION = 2
 RECORD = "record.json"
 
 
@@ -62,11 +62,24 @@ def new_record(config: dict[str, Any], identity: str, group: str, command: str, 
     }
 
 
+def finished_record(record: Record, **found: Any) -> Record:
+    """The record of a run that is done.
+
+    Args:
+        record: as it was when the run started.
+        found: fields that were found out.
+
+    Raises:
+        UserError: a field has a wrong type, such as a metric that is text.
+    """
+    done = _without_infinities({**record, **found, "status": "done"})
+    check_fields(done)
+    return done
+
+
 def write_record(directory: Path, record: Record) -> None:
     """Writes ``record.json`` whole or not at all; a metric that is not finite becomes null, and is named in ``non_finite``."""
-    plain = _plain(record["metrics"])
-    metrics, non_finite = _finite(plain), dict(_non_finite(plain))
-    checked = {**record, "metrics": metrics, "non_finite": {**record["non_finite"], **non_finite}}
+    checked = _without_infinities(record)
     temporary = directory / f"{RECORD}.tmp"
     try:
         temporary.write_text(json.dumps(checked, indent=2, allow_nan=False) + "\n", encoding="utf-8")
@@ -74,6 +87,12 @@ def write_record(directory: Path, record: Record) -> None:
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _without_infinities(record: Record) -> Record:
+    plain = _plain(record["metrics"])
+    metrics, non_finite = _finite(plain), dict(_non_finite(plain))
+    return {**record, "metrics": metrics, "non_finite": {**record["non_finite"], **non_finite}}
 
 
 def _plain(value: Any) -> Any:

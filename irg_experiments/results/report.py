@@ -1,12 +1,16 @@
 """``irg-report``: tables and figures of the finished runs below folders."""
 
-import argparse
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+from irg_experiments import __version__
+from irg_experiments.config.command_line import Parser
+from irg_experiments.config.tree import unknown
 from irg_experiments.errors import UserError
-from irg_experiments.results.collect import by_experiment, collect
-from irg_experiments.results.drawing import draw
+from irg_experiments.results.collect import Run, by_experiment, collect, tables_of
+from irg_experiments.results.drawing import Figure, draw
 from irg_experiments.results.hardware import hardware_table
 from irg_experiments.results.record import Record
 from irg_experiments.results.table import Table, comma_separated, markdown, print_table
@@ -18,36 +22,80 @@ def main(arguments: Sequence[str]) -> None:
     Raises:
         UserError: there is nothing to show, or a file cannot be written.
     """
-    options = _parser().parse_args(arguments)
-    found = collect(options.paths)
-    finished = [(directory, record) for directory, record in found if record["status"] == "done"]
-    if not finished:
-        failed = sum(record["status"] == "failed" for _, record in found)
-        raise UserError(
-            f"No finished run below {', '.join(map(str, options.paths))}: {failed} failed, {len(found) - failed} unfinished. "
-            "The command in an unfinished run's record.json resumes it."
-        )
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.help:
+        print(parser.format_help(), end="")
+        return
+    if options.version:
+        print(f"irg-experiments {__version__}")
+        return
+    paths = [Path(os.path.expanduser(path)) for path in options.paths]
+    finished = _finished(paths)
+    tables = list(_tables(finished, pages=options.update is not None))
+    if not tables:
+        raise UserError(f"No table can be made of the finished runs below {_listed(paths)}.")
+    if options.table is not None:
+        tables = _chosen(tables, options.table)
     if options.update is not None:
-        tables = list(_tables(finished, pages=True))
-        files = options.update or _pages(options.paths)
+        files = options.update or _pages(paths)
         if not files:
-            raise UserError(f"No Markdown file in {', '.join(map(str, options.paths))} has marks for tables; name one.")
+            raise UserError(f"No Markdown file in {_listed(paths)} has marks for tables; name one.")
         for file in files:
             update(file, tables)
     else:
-        _print(list(_tables(finished, pages=False)), options.format)
+        _print(tables, options.format)
     if options.figures:
         for experiment, runs in by_experiment(finished):
             for directory, record in runs:
                 for path in draw(directory, experiment.figures(directory, record), again=True):
                     print(path)
+            for path in draw(paths[0], _comparisons(experiment, runs), again=True):
+                print(path)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="irg-report", description="Tables and figures of finished runs.")
-    parser.add_argument("paths", nargs="*", type=Path, default=[Path("outputs")], help="folders of runs (default: outputs)")
-    parser.add_argument("--format", choices=["terminal", "markdown", "csv"], default="terminal", help="how tables are printed")
-    parser.add_argument("--figures", action="store_true", help="draw the figures of all runs again")
+def _finished(paths: Sequence[Path]) -> list[Run]:
+    found = collect(paths)
+    finished = [run for run in found if run[1]["status"] == "done"]
+    if not finished:
+        failed = sum(record["status"] == "failed" for _, record in found)
+        raise UserError(
+            f"No finished run below {_listed(paths)}: {failed} failed, {len(found) - failed} unfinished. "
+            "The command in an unfinished run's record.json resumes it."
+        )
+    return finished
+
+
+def _listed(paths: Sequence[Path]) -> str:
+    return ", ".join(map(str, paths))
+
+
+def _chosen(tables: Sequence[Table], name: str) -> list[Table]:
+    chosen = [table for table in tables if table.name == name]
+    if not chosen:
+        raise UserError(unknown("table", name, [table.name for table in tables]))
+    return chosen
+
+
+def _parser() -> Parser:
+    # argparse's own --help ignores errors of the output
+    parser = Parser(prog="irg-report", description="Tables and figures of finished runs.", add_help=False, allow_abbrev=False)
+    parser.add_argument("-h", "--help", action="store_true", help="print this text")
+    parser.add_argument("paths", nargs="*", default=["outputs"], help="folders of runs (default: outputs)")
+    parser.add_argument(
+        "--format",
+        choices=["terminal", "markdown", "csv"],
+        default="terminal",
+        help="how tables are printed; csv is one table, its standard deviations in columns of their own",
+    )
+    parser.add_argument(
+        "--table", metavar="NAME", help="show the table of this name only; csv needs it where there are several"
+    )
+    parser.add_argument(
+        "--figures",
+        action="store_true",
+        help="draw the figures of all runs again, and those that compare runs into figures/ of the first path",
+    )
     parser.add_argument(
         "--update",
         nargs="*",
@@ -55,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="write the tables between their marks in these Markdown files; without a name in all *.md of the folders",
     )
+    parser.add_argument("--version", action="store_true", help="print the version")
     return parser
 
 
@@ -64,14 +113,23 @@ def _pages(folders: Sequence[Path]) -> list[Path]:
     return [file for file in files if GENERATED in file.read_text(encoding="utf-8")]
 
 
-def _tables(finished: Sequence[tuple[Path, Record]], pages: bool) -> Iterator[Table]:
+def _tables(finished: Sequence[Run], pages: bool) -> Iterator[Table]:
     """The tables of all experiments that have rows; for pages also excerpts of them, and the hardware."""
     for experiment, runs in by_experiment(finished):
-        records = [record for _, record in runs]
-        made: list[Table] = experiment.tables(records)
-        if pages:
-            made += [*experiment.excerpts(records), hardware_table(records[0]["experiment"], records)]
-        yield from (table for table in made if table.rows)
+
+        def make(records: Sequence[Record], experiment: Any = experiment) -> list[Table]:
+            made: list[Table] = experiment.tables(records)
+            if pages:
+                made += [*experiment.excerpts(records), hardware_table(records[0]["experiment"], records)]
+            return made
+
+        yield from tables_of(make, runs)
+
+
+def _comparisons(experiment: Any, runs: Sequence[Run]) -> Iterator[Figure]:
+    """The pictures over several runs, named by the experiment, too: those of all experiments share a folder."""
+    for figure in experiment.comparisons(runs):
+        yield figure._replace(name=f"{runs[0][1]['experiment']}_{figure.name}")
 
 
 def _print(tables: Sequence[Table], style: str) -> None:
@@ -80,8 +138,11 @@ def _print(tables: Sequence[Table], style: str) -> None:
             print_table(table)
     elif style == "markdown":
         print("\n\n".join(f"## {table.title}\n\n{markdown(table)}" for table in tables))
+    elif len(tables) > 1:
+        names = " or ".join(dict.fromkeys(table.name for table in tables))
+        raise UserError(f"--format csv prints one table: choose it by --table {names}.")
     else:
-        print("\n\n".join(map(comma_separated, tables)))
+        print(comma_separated(tables[0]))
 
 
 GENERATED = "generated by irg-report"

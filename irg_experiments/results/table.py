@@ -38,12 +38,39 @@ def markdown(table: Table) -> str:
 
 
 def comma_separated(table: Table) -> str:
-    """Comma-separated values with a header, after the name of the table as a first column."""
+    """Comma-separated values with a header, for programs.
+
+    Numbers are plain: no thousands separators and no "×", percentages as fractions, NaN for what is not finite and nothing for
+    a dash. A column of means with standard deviations becomes two, the second named with " std".
+    """
+    columns: dict[str, list[str]] = {}
+    for number, name in enumerate(table.header):
+        cells = [row[number] for row in table.rows]
+        unique = name if name not in columns else f"{name} {list(table.header[:number]).count(name) + 1}"
+        if number < table.labels or name in table.page_only:
+            columns[unique] = [cell.strip("`") for cell in cells]
+            continue
+        parts = [[_plain(part) for part in cell.split(" ± ")] for cell in cells]
+        columns[unique] = [part[0] for part in parts]
+        if any(len(part) > 1 for part in parts):
+            columns[f"{unique} std"] = [part[1] if len(part) > 1 else "" for part in parts]
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["table", *table.header])
-    writer.writerows([table.name, *row] for row in table.rows)
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
     return file.getvalue().removesuffix("\n")
+
+
+def _plain(cell: str) -> str:
+    """A number as programs read it; text as it is."""
+    if cell in ("–", "not finite"):
+        return "" if cell == "–" else "nan"
+    number = cell.removesuffix("×").replace(",", "")
+    try:
+        value = float(number.removesuffix("%"))
+    except ValueError:
+        return cell
+    return f"{value / 100:.10g}" if number.endswith("%") else number
 
 
 def print_table(table: Table) -> None:
@@ -57,5 +84,7 @@ def print_table(table: Table) -> None:
         drawn.add_row(*(Text(row[column]) for column in shown))
     console = Console()
     console.width = max(console.width, console.measure(drawn, options=console.options.update(max_width=10_000)).maximum)
-    console.print(Text(table.title), style="italic", highlight=False, soft_wrap=True)
-    console.print(drawn)
+    with console.capture() as capture:  # rich would end the process at a closed pipe
+        console.print(Text(table.title), style="italic", highlight=False, soft_wrap=True)
+        console.print(drawn)
+    print(capture.get(), end="")

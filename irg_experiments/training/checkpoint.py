@@ -11,11 +11,9 @@ from typing import Any
 
 import torch
 
-from irg_experiments.training.files import writing
+from irg_experiments.training.files import CURRENT, PREVIOUS, writing
 
 log = logging.getLogger(__name__)
-
-CURRENT, PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
 
 
 def save_checkpoint(directory: Path, state: dict[str, Any]) -> None:

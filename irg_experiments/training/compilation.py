@@ -33,8 +33,8 @@ def loss_and_grad(
         compiled: whether to use ``torch.compile``.
         device: device of the tensors.
         varying: takes the arguments of ``loss`` and returns the tensors whose first dimension differs between calls.
-        inputs: takes the arguments of ``loss`` and returns those of them, with ``requires_grad``, whose gradients follow those of
-            the parameters.
+        inputs: takes the arguments of ``loss`` and returns those of them whose gradients are returned after those of the
+            parameters; they require gradients.
 
     Raises:
         UserError: ``compiled``, but there is no compiler for the device.

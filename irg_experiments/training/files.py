@@ -1,10 +1,17 @@
-"""Errors in writing a run's files."""
+"""The files of a run that goes on: checkpoints, and errors in writing."""
 
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from irg_experiments.errors import UserError
+
+CURRENT, PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
+
+
+def has_checkpoint(directory: Path) -> bool:
+    """Whether a run of the directory has a state to go on from."""
+    return any((directory / name).is_file() for name in (CURRENT, PREVIOUS))
 
 
 @contextlib.contextmanager

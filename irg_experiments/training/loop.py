@@ -118,16 +118,27 @@ def train(task: Task, schedule: Schedule, seed: int, directory: Path, device: to
         UserError: a checkpoint or ``metrics.jsonl`` cannot be written.
     """
     run = _Run(task, schedule, seed, directory, device)
+    try:
+        with TrainingProgress(schedule.steps, run.step) as progress, denormals_flushed(), heap_frozen():
+            run.to_the_end(progress)
+    finally:
+        run.metrics_log.close()
+    return TrainingResult(run.selected_metrics(), run.step / max(run.training_seconds, 1e-9), run.wall_seconds)
+
+
+@contextlib.contextmanager
+def heap_frozen() -> Iterator[None]:
+    """Inside, garbage collection skips the objects that exist at the beginning; what the caller has frozen stays frozen."""
     # torch's modules are a large heap that never becomes garbage; scanning it takes some percent of every step
+    if gc.get_freeze_count():
+        yield
+        return
     gc.collect()
     gc.freeze()
     try:
-        with TrainingProgress(schedule.steps, run.step) as progress, denormals_flushed():
-            run.to_the_end(progress)
+        yield
     finally:
         gc.unfreeze()
-        run.metrics_log.close()
-    return TrainingResult(run.selected_metrics(), run.step / max(run.training_seconds, 1e-9), run.wall_seconds)
 
 
 @contextlib.contextmanager

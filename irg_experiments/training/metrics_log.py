@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from irg_experiments.errors import UserError
 from irg_experiments.training.files import writing
 
 log = logging.getLogger(__name__)
@@ -22,11 +23,13 @@ class MetricsLog:
         resume_step: rows of later steps are dropped, because the run computes them again.
 
     Raises:
-        UserError: ``metrics.jsonl`` cannot be written.
+        UserError: ``metrics.jsonl`` is a folder, or cannot be written.
     """
 
     def __init__(self, directory: Path, resume_step: int) -> None:
         self._path = directory / "metrics.jsonl"
+        if self._path.is_dir():
+            raise UserError(f"{self._path} is a folder: move it away, then repeat the command.")
         kept = [row for row in read_metrics(self._path) if row["step"] <= resume_step]
         temporary = self._path.with_suffix(".tmp")
         with writing(self._path):
@@ -100,10 +103,15 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 
     Lines that are not rows are skipped, such as one cut short by a kill.
     """
-    if not path.exists():
+    if not path.is_file():
         return []
     lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
     return [row for row in map(_parsed, lines) if row is not None]
+
+
+def read_rows(directory: Path) -> list[dict[str, Any]]:
+    """The metrics of a run over time, see ``read_metrics``; of a committed run, those of its ``evaluations.jsonl``."""
+    return read_metrics(directory / "metrics.jsonl") or read_metrics(directory / "evaluations.jsonl")
 
 
 def _parsed(line: str) -> dict[str, Any] | None:

@@ -3,7 +3,7 @@
 import contextlib
 import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -19,7 +19,7 @@ DENSE_STEPS = 1000
 class Rows(NamedTuple):
     """Rows of a table with their moments, each of shape (U, H), and their numbers (U,)."""
 
-    index: Tensor
+    numbers: Tensor
     values: Tensor
     first: Tensor
     second: Tensor
@@ -49,17 +49,20 @@ class RowAdam:
         self.updated = torch.zeros(len(table), dtype=torch.long, device=table.device)  # the step that each row stands at
         self.step = 0
         self._sums = [tensor.to(table.device) for tensor in _sums_to_infinity()]
-        self._read, self._write = (torch.compile(f, dynamic=True) if compiled else f for f in (_read, _write))
+        self._read: Callable[..., tuple[Tensor, Tensor, Tensor]] = torch.compile(_read, dynamic=True) if compiled else _read
+        self._write: Callable[..., None] = torch.compile(_write, dynamic=True) if compiled else _write
 
-    def rows(self, index: Tensor) -> Rows:
+    @torch.no_grad()
+    def rows(self, numbers: Tensor) -> Rows:
         """Rows as dense Adam would have them after all steps so far; the table does not change.
 
         Args:
-            index: distinct row numbers, shape (U,).
+            numbers: distinct row numbers, shape (U,).
         """
-        coefficients = self._coefficients(self.updated[index])
-        return Rows(index, *self._read(self.table, self.first, self.second, index, coefficients))
+        coefficients = self._coefficients(self.updated[numbers])
+        return Rows(numbers, *self._read(self.table, self.first, self.second, numbers, coefficients))
 
+    @torch.no_grad()
     def update(self, rows: Rows, gradient: Tensor) -> None:
         """One step of Adam, in which all other rows have gradient zero.
 
@@ -72,7 +75,7 @@ class RowAdam:
         scalars = [self.learning_rate * root / (1 - BETA1**self.step), EPSILON * root]
         # tensors, because torch compiles a function anew for every value of a Python number
         self._write(self.table, self.first, self.second, rows, gradient, torch.tensor(scalars, device=gradient.device))
-        self.updated[rows.index] = self.step
+        self.updated[rows.numbers] = self.step
         if self.step <= DENSE_STEPS:
             everything = self.rows(torch.arange(len(self.table), device=self.table.device))
             for whole, moved in zip((self.table, self.first, self.second), everything[1:], strict=True):
@@ -128,9 +131,9 @@ def _sums_to_infinity() -> tuple[Tensor, Tensor]:
     return tables[0], tables[1]
 
 
-def _read(table: Tensor, first: Tensor, second: Tensor, index: Tensor, coefficients: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _read(table: Tensor, first: Tensor, second: Tensor, numbers: Tensor, coefficients: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     shift, b, decay1, decay2 = coefficients
-    values, m, v = table[index], first[index], second[index]
+    values, m, v = table[numbers], first[numbers], second[numbers]
     return values - shift * m / (b * v.sqrt() + EPSILON), decay1 * m, decay2 * v
 
 
@@ -138,6 +141,6 @@ def _write(table: Tensor, first: Tensor, second: Tensor, rows: Rows, gradient: T
     rate, epsilon = scalars
     m = torch.lerp(gradient, rows.first, BETA1)
     v = BETA2 * rows.second + (1 - BETA2) * gradient.square()
-    table.index_copy_(0, rows.index, rows.values - rate * m / (v.sqrt() + epsilon))
-    first.index_copy_(0, rows.index, m)
-    second.index_copy_(0, rows.index, v)
+    table.index_copy_(0, rows.numbers, rows.values - rate * m / (v.sqrt() + epsilon))
+    first.index_copy_(0, rows.numbers, m)
+    second.index_copy_(0, rows.numbers, v)

@@ -8,8 +8,9 @@ import pytest
 
 from irg_experiments.cli import run
 
-LDA, VAE, CROSS, ACCURACY = (
+LDA, SVI, VAE, CROSS, ACCURACY = (
     ("experiment=lda",),
+    ("model=lda_svi", "method=svi"),
     ("experiment=vae", "data=digits"),
     ("experiment=cross_entropy",),
     ("experiment=accuracy",),
@@ -27,7 +28,11 @@ BAD: dict[str, list[tuple[str, ...]]] = {
     "rerun": [(f"rerun={value}",) for value in ("no", "1", "null")],
     "device": [(f"device={value}",) for value in ("gpu", "null", "0", "[cpu]")],
     "output": [(f"output={value}",) for value in ("[a]", "5", "null", "''")],
-    "quotes": [("output=é",), ("seed=[1",), ("output=日本",)],
+    "quotes": [("output=é",), ("output=日本",)],
+    "is missing in the value": [("seed=[1",), ("model.hidden=[300",), ("training={steps: 3",), ("model.hidden=300]",)],
+    "a quote in the value": [("output='a",)],
+    "is no key": [(".seed=3",), ("training..steps=3",), ("seed.=3",), ("methods+=rsvi",)],
+    "write seed=3": [("seed==3",)],
     "budget": [(f"budget={value}",) for value in ("x", "5", "null", "[short]")],
     "experiment": [
         ("experiment=nonsense",),
@@ -37,6 +42,45 @@ BAD: dict[str, list[tuple[str, ...]]] = {
         ("_target_=foo",),
         ("_target_=math.pi",),
     ],
+    "data.name must be bars": [("data.name=newsgroups",)],
+    "method.name must be implicit": [("method.name=rsvi",)],
+    "model.name must be lda": [("model.name=vae",), (*LDA, "+latent@model=gamma")],
+    "latent.name must be beta": [(*VAE, "latent=beta", "latent.name=von_mises"), (*VAE, "latent=beta", "latent.name=beta_10")],
+    "methods has 'rsvi', which is": [(*CROSS, "methods=[{name: rsvi, _target_: irg_experiments.estimators.Implicit}]")],
+    "methods has rsvi twice": [
+        (*CROSS, "methods=[rsvi,implicit,{name: rsvi, augmentation: 1}]"),
+        (*VAE, "gradient_variance.methods=[rsvi,rsvi]"),
+    ],
+    "leave out one of the two": [(*CROSS, "method=rsvi", "methods=[implicit]")],
+    "key of training 'stepss'. Did you mean steps?": [("training={stepss: 3}",), ("+training={stepss: 3}",)],
+    "Unknown option group 'data@model'. Did you mean data?": [("data@model=bars",)],
+    "Unknown key of budgets.smoke 'foo'": [("budgets.smoke.foo=3",), ("+budgets.smoke.foo=3",)],
+    "Unknown key of budgets.mine 'foo'": [("+budgets.mine={foo: 3}",)],
+    "method has no options": [(*LDA, "method.foo=1"), (*LDA, "+method.foo=1")],
+    "of data.recommended 'foo'": [("data.recommended.foo=1",), ("+data.recommended.foo=1",)],
+    "of data 'recommended'": [(*VAE, "+data.recommended.topics=1")],
+    "of hydra 'foo'": [("hydra.foo=1",)],
+    "'hydra.job.foo'": [("+hydra.job.foo=1",), ("++hydra.job.foo=1",)],
+    "'hydra.foo'": [("+hydra.foo=1",)],
+    "latent goes with experiment=vae": [(*LDA, "latent.dim=3"), ("-m", "experiment=vae,lda", "latent.dim=2")],
+    "error: seed=abc: seed must be": [("-m", "seed=0,abc")],
+    "error: method.augmentation=abc: method.augmentation must be": [("-m", "method=rsvi", "method.augmentation=1,abc")],
+    "augmentation=1 seed=-1: seed": [("-m", "method=rsvi", "method.augmentation=1,2", "seed=0,-1,2")],
+    "and at most 1000000000, not 10000000000": [
+        ("training.steps=10000000000",),
+        ("training.prior_burn_in_steps=10000000000",),
+        (*CROSS, "von_mises.replicates=10000000000"),
+        (*ACCURACY, "measurement.elements=10000000000"),
+    ],
+    "of at most 1e6": [
+        (*CROSS, "von_mises.concentration=1e30"),
+        (*CROSS, "von_mises.sweep=[1.0,1e30]"),
+        (*CROSS, "dirichlet.sweep=[1.0,1e30]"),
+        (*CROSS, "dirichlet.prior=1e30"),
+    ],
+    "measurement.blocks must divide dirichlet.replicates": [(*CROSS, "measurement.blocks=3")],
+    "measurement.blocks must divide von_mises.replicates": [(*CROSS, "von_mises.replicates=21")],
+    "knn_neighbours must be at most 100": [(*VAE, "evaluation.knn_neighbours=101")],
     "Unknown key": [
         ("methd=implicit",),
         ("trainin.steps=3",),
@@ -46,14 +90,13 @@ BAD: dict[str, list[tuple[str, ...]]] = {
         ("+foo=1",),
         ("training.steps.foo=5",),
         (*LDA, "+model.foo=1"),
-        (*LDA, "+method.foo=1"),
         (*LDA, "+data.foo=1"),
         (*VAE, "+latent.foo=1"),
         (*VAE, "latent=gamma", "latent.dimm=3"),
         (*CROSS, "+von_mises.foo=1"),
         (*ACCURACY, "+measurement.foo=1"),
     ],
-    "latent": [(*LDA, "latent=gamma"), (*LDA, "latent.dim=3"), ("~latent",), ("latent=nonsense",)],
+    "latent": [(*LDA, "latent=gamma"), ("~latent",), ("latent=nonsense",)],
     "method": [
         ("method=implict",),
         ("method=null",),
@@ -65,7 +108,10 @@ BAD: dict[str, list[tuple[str, ...]]] = {
         ("method=rsvi", "method.name=a/b"),
         ("method=explicit",),
         ("method=measure_valued",),
+        ("model=lda", "method=svi"),
+        ("model=lda_svi", "method=implicit"),
         (*VAE, "latent=von_mises", "method=pathwise_omt"),
+        (*VAE, "method=svi"),
         (*VAE, "method=measure_valued"),
         (*VAE, "gradient_variance.methods=[nonsense]"),
         (*CROSS, "methods=implicit"),
@@ -81,6 +127,11 @@ BAD: dict[str, list[tuple[str, ...]]] = {
     + [("method=rsvi", "~method.augmentation", "+method.augmentations=1")],
     "correction": [("method=rsvi", f"method.correction={value}") for value in ("maybe", "1", "null")],
     "baseline": [("method=score_function", f"method.baseline={value}") for value in ("abc", "5", "null")],
+    "method.offset": [(*SVI, f"method.offset={value}") for value in ("0", "nan", "abc", "null")],
+    "method.decay": [(*SVI, f"method.decay={value}") for value in ("0", "1.1", "null")],
+    "method.prior": [(*SVI, f"method.prior={value}") for value in ("learn", "null", "true")],
+    "model.document_prior": [(*SVI, f"model.document_prior={value}") for value in ("0", "abc", "[1]")],
+    "model.topic_prior": [(*SVI, "model.topic_prior=-1")],
     "decay": [("method=score_function", f"method.decay={value}") for value in ("1", "-0.1", "nan", "abc")],
     "data": [
         ("data=newsgroup",),
@@ -93,6 +144,8 @@ BAD: dict[str, list[tuple[str, ...]]] = {
         (*ACCURACY, "data=bars"),
         (*ACCURACY, "data.root=x"),
     ],
+    "data.num_words": [("data=rcv1_subset", f"data.num_words={value}") for value in ("0", "1.5", "many", "null")],
+    "data=newsgroups": [("data=rcv1_subset", "data.root=nowhere")],
     "name": [
         ("data.name=../../x",),
         (f"data.name={'x' * 300}",),
@@ -106,9 +159,28 @@ BAD: dict[str, list[tuple[str, ...]]] = {
     "model.limits": [
         (*experiment, f"model.limits={value}")
         for experiment in (LDA, VAE)
-        for value in ("5", "[1,2,3]", "[nan,1]", "null", "[1e3,1e-3]", "[-1,1]", "[1]", "[0,1e3]", "abc", "[1,inf]")
+        for value in (
+            "5",
+            "[1,2,3]",
+            "[nan,1]",
+            "null",
+            "[1e3,1e-3]",
+            "[-1,1]",
+            "[1]",
+            "[0,1e3]",
+            "abc",
+            "[1,inf]",
+            "[1e-300,1e300]",
+        )
     ],
     "model.topics": [(f"model.topics={value}",) for value in ("null", "0", "-1", "1.5", "abc", "true")] + [("~model.topics",)],
+    "topics must be from 1 to 25, the number of words in the vocabulary, not 26": [
+        ("model.topics=26",),
+        ("model=lda_svi", "method=svi", "model.topics=26"),
+    ],
+    "gradient_variance.methods must be empty": [("model=lda_svi", "method=svi", "gradient_variance.methods=[implicit]")],
+    "topics must be from 2 to 25": [("model=ln_lda", "model.topics=1")],
+    "model=ln_lda. Methods that can": [("model=ln_lda", f"method={name}") for name in ("rsvi", "measure_valued")],
     "model.prior_initial": [(f"model.prior_initial={value}",) for value in ("abc", "nan", "0", "-1", "inf", "null")],
     "model": [
         ("model=nonsense",),
@@ -116,14 +188,16 @@ BAD: dict[str, list[tuple[str, ...]]] = {
         (*VAE, "model=lda"),
         ("model=null",),
         ("~model",),
-        ("model._target_=math.pi",),
     ],
+    "model._target_ must be irg_experiments.models.lda.LDA, that of model=lda, not 'math.pi'": [("model._target_=math.pi",)],
     "training": [("training=5",), ("training=null",), ("~training",), ("training=[1]",)],
     "training.steps": [(f"training.steps={value}",) for value in ("0", "-1", "1e3", "abc", "null", "true", "[1]")]
     + [("~training.steps",)],
     "training.learning_rate": [
         (f"training.learning_rate={value}",) for value in ("0", "-1", "nan", "inf", "fast", "null", "true")
     ],
+    "training.num_samples": [("training.num_samples=null",), (*SVI, "training.num_samples=1")],
+    "no meaning": [(*SVI, "training.learning_rate=1e-3")],
     "training.batch_size": [("training.batch_size=0",), ("training.batch_size=1.5",)],
     "training.annealing": [(*VAE, f"training.annealing={value}") for value in ("slow", "null", "5")],
     "training.patience": [(*VAE, "training.patience=0")],
@@ -132,7 +206,9 @@ BAD: dict[str, list[tuple[str, ...]]] = {
     "gradient_variance": [
         (*VAE, f"gradient_variance.methods={value}") for value in ("implicit", "5", "[measure_valued]", "[[implicit]]")
     ]
-    + [(*VAE, "gradient_variance.repeats=1")],
+    + [(*VAE, "gradient_variance.repeats=1")]
+    + [(*LDA, f"gradient_variance.methods={value}") for value in ("implicit", "[explicit]", "[{name: rsvi, augmentation: -1}]")]
+    + [(*LDA, "model=ln_lda", "gradient_variance.methods=[explicit,rsvi]")],
     "latent.dim": [(*VAE, f"latent.dim={value}") for value in ("0", "-1", "1.5", "true", "abc", "null")],
     "latent.concentration": [(*VAE, "latent=gamma", f"latent.concentration={value}") for value in ("abc", "0", "-1", "nan")],
     "latent.rate": [(*VAE, "latent=gamma", "~latent.rate"), (*VAE, "latent=gamma", "latent.rate=0")],
@@ -146,9 +222,26 @@ BAD: dict[str, list[tuple[str, ...]]] = {
     "several values": [("seed=0,1",), ("seed=range(0,3)",)],
     "key=value": [("lda",), ("mnist",), ("=3",), ("-",)],
     "option": [("--config-name", "foo"), ("--foo",), ("-x",)],
-    "--cfg": [("--resolve",), ("--cfg", "nonsense"), ("-c",)],
+    "--cfg": [
+        ("--resolve",),
+        ("--cfg", "nonsense"),
+        ("-c",),
+        ("--cfg", "hydra", "--resolve"),
+        ("-m", "--cfg", "job", "seed=0,1"),
+    ],
+    "/proc/foo": [("hydra.run.dir=/proc/foo",), ("-m", "hydra.sweep.dir=/proc/foo", "seed=0,1")],
+    "_target_": [
+        (*line, f"{section}._target_=os.mkdir", f"+{section}.path=called")
+        for line, section in (
+            (LDA, "method"),
+            (LDA, "model"),
+            (LDA, "data"),
+            (VAE, "latent"),
+            ((*CROSS, "method=implicit"), "method"),
+        )
+    ],
     "--shell-completion": [("-sc", "install=foo"), ("-sc", "foo")],
-    "--config-dir": [("--config-dir", "no-such-folder")],
+    "--config-dir": [("--config-dir", "no-such-folder"), ("--config-dir", str(Path(__file__).parent))],
     "foo": [("--cfg", "job", "training.foo=1")],
 }
 
@@ -157,6 +250,16 @@ CASES = [(word, arguments) for word, lines in BAD.items() for arguments in lines
 
 def test_there_are_enough_of_them():
     assert len(CASES) >= 150
+
+
+def test_an_empty_variable_of_the_environment_is_named(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
+    monkeypatch.setenv("IRG_DATA", "")
+    monkeypatch.setattr(sys, "argv", ["irg-run", "data=bars"])
+    with pytest.raises(SystemExit) as exit_:
+        run()
+    assert exit_.value.code == 2
+    message = "The environment variable IRG_DATA, which gives data.root, is empty: unset it or give it a value."
+    assert capfd.readouterr().err == f"error: {message}\n"
 
 
 @pytest.mark.parametrize(("word", "arguments"), CASES, ids=[" ".join(arguments)[:60] for _, arguments in CASES])
@@ -168,7 +271,7 @@ def test_one_line_and_exit_code_2(
     capfd: pytest.CaptureFixture[str],
 ):
     monkeypatch.chdir(tmp_path)
-    smoke = () if any(it.startswith(("budget", "-", "~experiment", "--")) for it in arguments) else ("budget=smoke",)
+    smoke = () if any(it != "-m" and it.startswith(("budget=", "~experiment", "-")) for it in arguments) else ("budget=smoke",)
     monkeypatch.setattr(sys, "argv", ["irg-run", *arguments, *smoke])
     with pytest.raises(SystemExit) as exit_:
         run()

@@ -1,12 +1,14 @@
 """Options of a ``_target_`` are checked against its signature, and nothing but the signature says what they are."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
+import torch
+from pydantic import TypeAdapter
 
-from irg_experiments.config.components import Component, build, check, returned_type
-from irg_experiments.config.types import Count, Limits, Widths
+from irg_experiments.config.components import Component, build, check, check_makes, returned_type
+from irg_experiments.config.types import Count, Folder, Limits, Widths
 from irg_experiments.errors import UserError
 from irg_experiments.estimators import Estimator
 from irg_experiments.implicit.distributions.base import Reparameterizable
@@ -33,6 +35,18 @@ class Unfinished(Estimator):
 class Untyped:
     def __init__(self, size: "Nowhere") -> None:  # type: ignore[name-defined]  # noqa: F821
         self.size = size
+
+
+class Broken:
+    def __init__(self, error: str) -> None:
+        if error == "memory":
+            torch.empty(2**60)
+        raise RuntimeError("no luck.")
+
+
+class Nested:
+    def __init__(self, **inner: Any) -> None:
+        self.inner = inner["inner"]
 
 
 def load_anything(root: Path):
@@ -92,6 +106,41 @@ def test_classes_and_functions_that_cannot_be_used_are_told_in_one_line():
         check(component(count=2, widths=[3]), "model", "size", "num_words")
     with pytest.raises(UserError, match=r"must be annotated with what it returns, '-> …'\.$"):
         returned_type(component("load_anything"), "data")
+
+
+def test_what_a_constructor_raises_is_told_in_one_line():
+    for error, told in (
+        ("memory", "thing=mine does not fit into memory: choose smaller sizes."),
+        ("luck", f"thing=mine: {__name__}.Broken raised RuntimeError: no luck. HYDRA_FULL_ERROR=1 shows the traceback."),
+    ):
+        with pytest.raises(UserError) as raised:
+            build(component("Broken", error=error), "thing")
+        assert str(raised.value) == told
+        assert isinstance(raised.value.__cause__, RuntimeError)
+
+
+def test_nothing_but_the_option_itself_is_called(tmp_path: Path):
+    inner = {"_target_": "os.mkdir", "path": str(tmp_path / "called")}
+    assert build(component("Nested", inner=inner), "thing").inner == inner
+    assert not list(tmp_path.iterdir())
+    check_makes(component("Thing"), "thing", Thing)
+    with pytest.raises(UserError, match=r"^method=mine: .*\.Thing is no Estimator\.$"):
+        check_makes(component("Thing"), "method", Estimator)
+
+
+def test_a_class_without_a_signature_is_told_in_one_line():
+    with pytest.raises(UserError, match=r"thing\._target_ 'builtins.dict' has no signature"):
+        check(Component(target="builtins.dict", name="mine"), "thing")
+
+
+def test_families_that_are_no_classes_are_told_when_the_class_is_made():
+    with pytest.raises(TypeError, match=r"Mine\.families must be a tuple of distribution classes, not 'Gamma'"):
+        type("Mine", (Estimator,), {"families": "Gamma"})
+
+
+def test_a_folder_may_begin_with_the_home_folder(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert TypeAdapter(Folder).validate_python("~/runs") == "/home/me/runs"
 
 
 def test_all_mistakes_are_told_at_once():

@@ -1,6 +1,12 @@
+import logging
+import math
+
+import pytest
 import torch
+from scipy.sparse import csr_matrix
 
 from irg_experiments.data import Corpus, DocumentStream, EpochOrder
+from irg_experiments.errors import UserError
 
 
 def three_documents() -> Corpus:
@@ -45,3 +51,52 @@ def test_stream_follows_the_epoch_order_and_can_start_at_any_step():
         expected = [word for document in order.indices(step).tolist() for word in (document, document + number)]
         assert stream.batch(step).words.tolist() == expected
         assert stream.batch(step).documents.tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+
+
+def test_small_integers_give_the_same_batches():
+    wide = three_documents()
+    narrow = Corpus(wide.words.to(torch.int16), wide.counts.to(torch.int16), wide.offsets, wide.vocabulary)
+    for ours, theirs in zip(narrow.slice(0, 3), wide.slice(0, 3), strict=True):
+        assert torch.equal(ours, theirs)
+        assert ours.dtype == theirs.dtype
+
+
+def test_a_stream_sorted_in_parts_has_the_same_batches(monkeypatch: pytest.MonkeyPatch):
+    corpus = three_documents().select(torch.arange(30) % 3)
+    whole = DocumentStream(corpus, 4, seed=1)
+    expected = [whole.batch(step).words.tolist() for step in range(20)]
+    monkeypatch.setattr("irg_experiments.data.bag_of_words._WINDOW", 10)
+    parts = DocumentStream(corpus, 4, seed=1)
+    assert [parts.batch(step).words.tolist() for step in range(20)] == expected
+    assert parts.batch(3).words.tolist() == expected[3]
+
+
+def test_a_corpus_of_a_count_matrix(caplog: pytest.LogCaptureFixture):
+    matrix = csr_matrix([[0, 2, 0, 40_000], [0, 0, 0, 0], [1.0, 0, 0, 0]])
+    with caplog.at_level(logging.INFO):
+        corpus = Corpus.from_counts(matrix, "abcd")
+    assert "Dropped 1 of 3 documents" in caplog.text
+    assert corpus.words.tolist() == [1, 3, 0]
+    assert corpus.counts.tolist() == [2, 40_000, 1]
+    assert corpus.offsets.tolist() == [0, 2, 3]
+    assert (corpus.words.dtype, corpus.counts.dtype) == (torch.int16, torch.int32)
+    assert corpus.vocabulary == ("a", "b", "c", "d")  # "c" never occurs
+
+
+def test_zeros_that_are_stored_do_not_count():
+    matrix = csr_matrix(([1, 0, 0, 2], [0, 1, 0, 1], [0, 2, 3, 4]), (3, 2))
+    corpus = Corpus.from_counts(matrix, "ab")
+    assert corpus.words.tolist() == [0, 1]
+    assert corpus.offsets.tolist() == [0, 1, 2]
+    assert matrix.nnz == 4
+
+
+@pytest.mark.parametrize(("value", "shown"), [(-1, "-1"), (0.5, "0.5"), (math.nan, "nan"), (math.inf, "inf")])
+def test_a_count_that_is_none_is_named(value: float, shown: str):
+    with pytest.raises(UserError, match=f"^The count of word 'b' in document 1 is {shown}, but .* Correct the 1 counts"):
+        Corpus.from_counts(csr_matrix([[1.0, 2.0], [3.0, value]]), "ab")
+
+
+def test_every_column_has_a_word():
+    with pytest.raises(UserError, match="have 2 columns, but the vocabulary has 3 words"):
+        Corpus.from_counts(csr_matrix([[1, 2]]), "abc")

@@ -5,7 +5,7 @@ from torch.distributions import Distribution, Independent
 from irg_experiments.estimators import supports
 from irg_experiments.estimators.standard import log_prob_from_log_gammas, standardize
 from irg_experiments.implicit import Beta, Chi2, Dirichlet, Gamma, VonMises
-from tests.options import build, names
+from tests.options import build, estimators
 
 
 def made_of_gammas() -> list[Distribution]:
@@ -47,7 +47,7 @@ def test_other_distributions_are_refused():
         log_prob_from_log_gammas(normal, torch.zeros(2))
 
 
-@pytest.mark.parametrize("method", [name for name in names("method") if supports(build("method", name), Dirichlet)])
+@pytest.mark.parametrize("method", [name for name in estimators() if supports(build("method", name), Dirichlet)])
 def test_extreme_shapes_in_float32_give_finite_gradients(method: str):
     shapes = torch.tensor([1e-3, 1e-3, 1e-2, 1.0, 1e3]).expand(1000, 5)
     for concentration in (shapes, shapes[:, :3]):

@@ -44,11 +44,12 @@ def test_experiments_run_at_once_or_name_the_data_set_that_does(
 
 @pytest.mark.parametrize("method", TREE.choices("method"))
 def test_methods(compose: Compose, tmp_path: Path, method: str):
+    overrides = ("experiment=lda", "data=bars", "+data.num_test=50", f"method={method}")
     if method in methods_for(Dirichlet, TREE):
-        assert run(compose, tmp_path, f"method={method}") == "done"
+        assert run(compose, tmp_path, *overrides) == "done"
     else:
         with pytest.raises(UserError, match=r"Methods that can: "):
-            run(compose, tmp_path, f"method={method}")
+            run(compose, tmp_path, *overrides)
 
 
 @pytest.mark.parametrize("budget", ["smoke", "short", "paper"])

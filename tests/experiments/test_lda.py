@@ -6,16 +6,30 @@ from pathlib import Path
 import matplotlib.image
 import numpy as np
 import pytest
+import torch
 from omegaconf import DictConfig
 
+from irg_experiments.config import ConfigTree
+from irg_experiments.config.command_line import resolved
 from irg_experiments.errors import DivergedError, UserError
-from irg_experiments.experiments.lda.figures import match_topics, topic_images, topic_weights
-from irg_experiments.experiments.lda.results import paper_perplexity, perplexity_table
-from irg_experiments.experiments.runner import run_experiment
-from irg_experiments.results.record import Record
+from irg_experiments.experiments.lda import LDAExperiment
+from irg_experiments.experiments.lda.figures import comparisons, document_weights, match_topics, topic_images, topic_weights
+from irg_experiments.experiments.lda.gradient import GradientTask
+from irg_experiments.experiments.lda.results import paper_perplexity, perplexity_table, quality_table
+from irg_experiments.experiments.runner import make_experiment, run_experiment
+from irg_experiments.results.arrays import read_arrays
+from irg_experiments.results.record import Record, read_record
+from irg_experiments.training.metrics_log import read_metrics
 
 Compose = Callable[..., DictConfig]
 SMOKE = ("experiment=lda", "budget=smoke", "threads=1")
+FEW = "+data.num_test=50"  # the perplexity of the true model takes most of the time of a small run
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing takes most of the rest."""
+    monkeypatch.setattr("irg_experiments.experiments.runner.draw", lambda *_: [])
 
 
 def run(compose: Compose, tmp_path: Path, *overrides: str) -> Path:
@@ -28,6 +42,9 @@ def test_a_run_leaves_its_record_and_pictures(compose: Compose, tmp_path: Path, 
     record = json.loads((directory / "record.json").read_text())
     assert (record["status"], record["error"], record["method_label"]) == ("done", None, "implicit")
     assert {"test_perplexity", "test_perplexity_corpus", "test_elbo", "test_kl"} <= record["metrics"].keys()
+    assert -1 < record["metrics"]["topic_coherence"] < 1
+    assert record["metrics"]["topic_diversity"] == 25 / 250  # 25 words, all of which are among the 25 most probable
+    assert 1 < record["metrics"]["effective_topics"] < 10
     assert 22.3 < record["metrics"]["true_model_perplexity"] < record["metrics"]["test_perplexity"] < 30
     assert record["command"] == "irg-run experiment=lda budget=smoke threads=1"
     assert record["config"]["training"]["steps"] == 60
@@ -39,7 +56,7 @@ def test_a_run_leaves_its_record_and_pictures(compose: Compose, tmp_path: Path, 
         "topics.npz",
     }
     pictures = {path.name for path in (directory / "figures").iterdir()}
-    assert pictures == {"learning_curve.png", "topic_weights.png", "topics.png"}
+    assert pictures == {"learning_curve.png", "topic_weights.png", "document_weights.png", "topics.png"}
     first = capsys.readouterr().out
     assert "test perplexity" in first
     shutil.rmtree(directory / "figures")
@@ -48,25 +65,52 @@ def test_a_run_leaves_its_record_and_pictures(compose: Compose, tmp_path: Path, 
     assert {path.name for path in (directory / "figures").iterdir()} == pictures
 
 
+@pytest.mark.usefixtures("undrawn")
+def test_the_variance_of_gradients_is_compared_during_training_and_changes_nothing_else(compose: Compose, tmp_path: Path):
+    settings = (FEW, "training.steps=20", "training.evaluate_every=10")
+    methods = "gradient_variance.methods=[implicit,{name: rsvi, augmentation: 3}]"
+    plain = run(compose, tmp_path, *settings)
+    directory = run(compose, tmp_path, *settings, methods, "gradient_variance.repeats=3")
+    names = ["gradient_variance_implicit", "gradient_variance_rsvi_augmentation_3"]
+    first, second = (row for row in read_metrics(directory / "metrics.jsonl") if names[0] in row)
+    assert all(0 < first[name] != second[name] > 0 for name in names)
+    assert [row["train_loss"] for row in read_metrics(directory / "metrics.jsonl")] == [
+        row["train_loss"] for row in read_metrics(plain / "metrics.jsonl")
+    ]
+    drawn = [{figure.name for figure in LDAExperiment.figures(it, read_record(it) or {})} for it in (plain, directory)]
+    assert drawn[1] - drawn[0] == {"gradient_variance"}
+    assert read_arrays(directory / "topics.npz")["variance_labels"].tolist() == ["implicit", "RSVI, B = 3"]
+
+
+@pytest.mark.parametrize("model", ["lda", "ln_lda"])
+def test_the_parameters_of_the_encoder_are_found(compose: Compose, model: str):
+    config = make_experiment(resolved(compose(*SMOKE, FEW, f"model={model}")), ConfigTree()).config
+    task = GradientTask(config, torch.device("cpu"), False, ConfigTree())
+    own = {id(parameter) for parameter in task.encoder_parameters()}
+    others = {name for name, parameter in task.model.named_parameters() if id(parameter) not in own}
+    assert others == {"topic_logits", "prior_logits"}
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_a_repetition_has_the_same_metrics(compose: Compose, tmp_path: Path):
-    first, second = (json.loads((run(compose, tmp_path / it) / "record.json").read_text()) for it in ("a", "b"))
+    first, second = (json.loads((run(compose, tmp_path / it, FEW) / "record.json").read_text()) for it in ("a", "b"))
     assert first["metrics"] == second["metrics"]
     assert first["identity"] == second["identity"]
 
 
 def test_methods_that_cannot_are_refused_with_those_that_can(compose: Compose, tmp_path: Path):
     with pytest.raises(UserError, match=r"method=explicit cannot .* samples of model=lda\. Methods that can: .*implicit"):
-        run(compose, tmp_path, "method=explicit")
+        run(compose, tmp_path, FEW, "method=explicit")
 
 
 def test_batches_larger_than_the_corpus_are_refused(compose: Compose, tmp_path: Path):
     with pytest.raises(UserError, match=r"training\.batch_size must be at most 2000"):
-        run(compose, tmp_path, "training.batch_size=2001")
+        run(compose, tmp_path, FEW, "training.batch_size=2001")
 
 
 def test_divergence_is_recorded(compose: Compose, tmp_path: Path):
     with pytest.raises(DivergedError):
-        run(compose, tmp_path, "training.learning_rate=1e30")
+        run(compose, tmp_path, FEW, "training.learning_rate=1e30")
     (path,) = tmp_path.rglob("record.json")
     record = json.loads(path.read_text())
     assert record["status"] == "failed"
@@ -98,6 +142,17 @@ def test_seeds_are_averaged_beside_the_paper():
     assert row == [*names, "875.0 ± 7.1", "8.0 ± 0.0", "876 ± 7", "2", "180,000", "250", command]
 
 
+def test_the_quality_of_topics_is_averaged_and_missing_metrics_are_dashes():
+    measured = {"topic_coherence": 0.1, "topic_diversity": 0.5, "topic_weight_sparsity": 0.25, "effective_topics": 3.0}
+    first, second, earlier = record_of(0, 1.0), record_of(1, 1.0), record_of(0, 1.0, "of an earlier version")
+    first["metrics"].update(measured)
+    second["metrics"].update(measured, topic_coherence=0.3)
+    earlier["metrics"]["topic_weight_sparsity"] = 0.5
+    rows = quality_table([first, second, earlier]).rows
+    assert rows[0][3:] == ["0.200 ± 0.141", "0.500 ± 0.000", "0.250 ± 0.000", "3.00 ± 0.00", "2"]
+    assert rows[1][3:] == ["–", "–", "0.500", "–", "1"]
+
+
 def test_variants_of_a_method_are_told_apart_and_others_than_the_papers_have_no_figure():
     rows = perplexity_table([record_of(0, 970.0, "RSVI, B = 5"), record_of(0, None)]).rows
     assert [row[1] for row in rows] == ["RSVI, B = 5", "implicit"]
@@ -105,6 +160,22 @@ def test_variants_of_a_method_are_told_apart_and_others_than_the_papers_have_no_
     assert rows[0][5] == "968 ± 18"
     for changed in ({"topics": 20}, {"topics": 50, "hidden": [2]}):
         assert paper_perplexity({**record_of(0, 1.0), "config": {"model": {"name": "lda", **changed}}}) is None
+
+
+def test_learning_curves_of_the_configurations_are_compared(tmp_path: Path):
+    """From the rows of the runs, or the evaluations that a committed run keeps; a run without either is left out."""
+    runs = []
+    for name, label, file in (("a", "implicit", "metrics"), ("b", "RSVI, B = 1", "evaluations"), ("c", "score function", None)):
+        directory = tmp_path / name
+        directory.mkdir()
+        if file is not None:
+            rows = [{"step": step, "test_perplexity": 1000.0 / step} for step in (1, 2)]
+            (directory / f"{file}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        runs.append((directory, record_of(0, 500.0, label)))
+    (figure,) = comparisons(runs)
+    assert figure.name == "newsgroups_paper_learning_curves"
+    assert list(figure.draw.keywords["curves"]) == ["lda, RSVI, B = 1", "lda, implicit"]
+    assert not list(comparisons(runs[:1]))
 
 
 def test_topics_are_matched():
@@ -115,6 +186,7 @@ def test_topics_are_matched():
 def test_pictures_of_topics(tmp_path: Path):
     paths = [
         topic_weights(tmp_path / "weights.png", np.array([0.2, 0.5, 0.3]), 0.25),
+        document_weights(tmp_path / "documents.png", np.array([[0.4, 0.0, 0.0], [0.6, 0.3, 1e-9], [0.9, 0.5, 0.2]])),
         topic_images(tmp_path / "topics.png", {"true": np.eye(4), "learned": np.eye(4)}, 2),
     ]
     for path in paths:

@@ -1,5 +1,6 @@
 """What all experiments share, with an experiment of this file: directories, records, repetition, failure, what is shown."""
 
+import hashlib
 import json
 import logging
 import math
@@ -133,6 +134,28 @@ def test_a_finished_run_of_other_code_is_said_to_be_so(tmp_path: Path, caplog: p
     assert "by other code (commit aaaaaaa, this is " in caplog.text
 
 
+def test_a_finished_run_of_an_edited_class_is_said_to_be_so(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    directory = run(tmp_path)
+    record = record_of(directory)
+    assert record["sources"] == {f"{__name__}.Tiny": hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]}
+    (directory / "record.json").write_text(json.dumps({**record, "sources": {f"{__name__}.Tiny": "0" * 12}}))
+    with caplog.at_level(logging.INFO):
+        run(tmp_path)
+    (line,) = [message for message in caplog.messages if "done already" in message]
+    assert f"by other code ({__name__}.Tiny 000000000000, this is {__name__}.Tiny " in line
+    assert line.endswith("; rerun=true runs it once more.")
+
+
+def test_a_record_that_names_no_sources_is_not_said_to_be_of_others(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    directory = run(tmp_path)
+    record = record_of(directory)
+    del record["sources"]
+    (directory / "record.json").write_text(json.dumps(record))
+    with caplog.at_level(logging.INFO):
+        run(tmp_path)
+    assert "done already; rerun=true" in caplog.text
+
+
 def test_the_directory_depends_on_what_can_change_the_result_alone(tmp_path: Path):
     directory = run(tmp_path)
     assert run(tmp_path, every=11) == directory
@@ -185,7 +208,7 @@ def test_output_that_cannot_be_printed_costs_the_text_alone(
         raise error
 
     monkeypatch.setattr(runner, "print_table", refuse)
-    monkeypatch.setattr("irg_experiments.results.console._discard_the_rest", lambda: None)
+    monkeypatch.setattr("irg_experiments.results.console.discard_the_rest", lambda: None)
     directory = run(tmp_path)
     assert record_of(directory)["status"] == "done"
     assert (directory / "figures" / "two.png").exists()
@@ -248,14 +271,22 @@ def test_rerun_that_cannot_move_the_old_run_reports_nothing_new(tmp_path: Path, 
     assert Tiny.runs == 1
 
 
-def test_a_run_that_other_code_goes_on_with_names_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_run_that_goes_on_from_a_checkpoint_keeps_its_start_and_names_both_codes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(Tiny, "fail", True)
     with pytest.raises(RunFailedError):
         run(tmp_path)
     (path,) = tmp_path.rglob("record.json")
     started = "2020-01-01T00:00:00+00:00"
-    path.write_text(json.dumps({**record_of(path.parent), "git_commit": "b" * 40, "started": started, "compile": "off"}))
+    before = json.dumps({**record_of(path.parent), "git_commit": "b" * 40, "started": started, "compile": "off"})
+    path.write_text(before)
     monkeypatch.setattr(Tiny, "fail", False)
+    record = record_of(run(tmp_path))
+    assert record["earlier_code"] == []
+    assert record["started"] > started
+    path.write_text(before)
+    (path.parent / "checkpoint.pt").write_text("")
     record = record_of(run(tmp_path))
     assert record["earlier_code"] == ["commit bbbbbbb"]
     assert record["started"] == started
@@ -314,3 +345,19 @@ def test_threads_of_one_run_do_not_reach_the_next(tmp_path: Path):
     runner._default_threads.cache_clear()
     assert record_of(run(tmp_path, threads=usual + 1))["machine"]["threads"] == usual + 1
     assert record_of(run(tmp_path))["machine"]["threads"] == usual
+
+
+def test_versions_of_other_libraries_stand_beside_torchs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    result = Result({"value": 1.0}, wall_seconds=0.5, versions={"jax": "1.2"})
+    monkeypatch.setattr(Tiny, "run", lambda self, directory: result)
+    record = record_of(run(tmp_path))
+    assert record["versions"]["jax"] == "1.2"
+    assert record["versions"]["torch"] == torch.__version__
+
+
+def test_a_metric_that_is_text_fails_the_run_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Tiny, "run", lambda self, directory: Result({"value": 1.0, "parts": {"odd": "abc"}}, wall_seconds=0.5))
+    with pytest.raises(UserError, match=r"^metrics\.parts\.odd must be a number, not 'abc'\.$"):
+        run(tmp_path)
+    (path,) = tmp_path.rglob("record.json")
+    assert record_of(path.parent)["status"] == "failed"

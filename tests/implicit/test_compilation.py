@@ -37,8 +37,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
 
 def forget() -> None:
     """What a new process knows."""
-    warnings = compilation._warn_of_no_compiler, compilation._warn_of_no_support, compilation._warn_of_cache
-    for function in (compilation._kernel, *warnings):
+    for function in (compilation._kernel, compilation._warn_once):
         function.cache_clear()
 
 
@@ -91,9 +90,10 @@ def test_a_mode_is_resolved_by_what_the_machine_has(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(compilation.shutil, "which", lambda name: None)
     assert resolve_mode("off", CPU) == "off"
     assert not own_lines(caplog)
-    assert [resolve_mode(mode, CPU) for mode in compilation.MODES] == ["off", "off", "off"]
-    (line,) = own_lines(caplog)
-    assert "g++" in line
+    assert [resolve_mode(mode, CPU) for mode in ("auto", "auto", "on")] == ["off", "off", "off"]
+    line, when_asked_for = own_lines(caplog)
+    assert "Install g++" in line
+    assert when_asked_for == f"compile=on has no effect. {line}"
     assert resolve_mode("on", torch.device("mps")) == "off"
     assert "mps" in own_lines(caplog)[-1]
 

@@ -76,6 +76,25 @@ def test_values(name: str):
     torch.testing.assert_close(single.double(), expected, rtol=1e-7, atol=1e-5)
 
 
+WITH_NUMBERS = {
+    **{name: (example.function, example.arguments[0]) for name, example in EXAMPLES.items() if len(example.arguments[0]) > 1},
+    "log_gamma_density": (special.log_gamma_density, (2.0, 0.5)),
+    "log_gamma_cdf_difference": (special.log_gamma_cdf_difference, (2.0, 0.5, 3.0, 1.0)),
+    "gamma_sample_grad": (special.gamma_sample_grad, (2.0, 0.5)),
+}
+
+
+@pytest.mark.parametrize("name", WITH_NUMBERS)
+def test_numbers_beside_a_tensor_take_its_dtype(name: str):
+    function, row = WITH_NUMBERS[name]
+    for place in range(len(row)):
+        arguments = [torch.tensor(value, dtype=torch.float64) if at == place else value for at, value in enumerate(row)]
+        expected = function(*(torch.tensor(value, dtype=torch.float64) for value in row))
+        torch.testing.assert_close(function(*arguments), expected, rtol=0, atol=0)
+    with pytest.raises(TypeError, match="at least one argument must be a tensor"):
+        function(*row)
+
+
 @every_function
 def test_outside_the_domain(name: str):
     function, _, _, outside = EXAMPLES[name]

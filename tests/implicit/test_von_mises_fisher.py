@@ -379,3 +379,7 @@ def test_samples_turn_with_their_mean_direction():
     plane = z.detach() * torch.tensor([1.0, 1.0, 0.0, 0.0], dtype=torch.float64)
     torch.testing.assert_close(torch.stack(second), -plane)
     torch.testing.assert_close(torch.stack(first), torch.stack((-plane[1], plane[0], plane[2], plane[3])))
+
+
+def test_the_support_is_named_in_full_in_error_messages():
+    assert str(VonMisesFisher.support) == "UnitVector()"

@@ -144,12 +144,12 @@ def test_a_compiled_training_step_equals_the_eager_one(name: str):
         return -vae.bound(binarize(pixels), kl_weight, estimator.expectation).mean()
 
     results = []
-    for mode in ("off", "on"):
-        function = loss_and_grad(loss, parameters, mode, torch.device("cpu"))
+    for compiled in (False, True):
+        function = loss_and_grad(loss, parameters, compiled, torch.device("cpu"))
         seed(1)
         results.append(function(pixels, torch.tensor(0.5)))
-    (eager, expected), (compiled, gradients) = results
-    torch.testing.assert_close(compiled, eager, rtol=1e-5, atol=0)
+    (eager, expected), (value, gradients) = results
+    torch.testing.assert_close(value, eager, rtol=1e-5, atol=0)
     for gradient, reference in zip(gradients, expected, strict=True):
         assert (gradient - reference).norm() <= 1e-5 * reference.norm()
 

@@ -1,6 +1,6 @@
 from typing import Any
 
-from irg_experiments.results.aggregate import code_note, command, repetitions, spread
+from irg_experiments.results.aggregate import code_note, command, numbered, repetitions, spread
 
 
 def record(seed: int, group: str = "g", commit: str = "a" * 40, started: str = "2026-01-01", **changes: Any) -> dict[str, Any]:
@@ -37,3 +37,7 @@ def test_spread():
     assert spread([870.0, 880.0]) == "875.0 ± 7.1"
     assert spread([870.04], 2) == "870.04"
     assert spread([1.0, None]) == "not finite"
+
+
+def test_equal_names_are_numbered():
+    assert [numbered("a", others) for others in ([], ["b"], ["a"], ["a", "a (2)"])] == ["a", "a", "a (2)", "a (3)"]

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from irg_experiments.config import ConfigTree
-from irg_experiments.config.command_line import Arguments, compose, resolved
+from irg_experiments.config.command_line import Arguments, resolved
+from irg_experiments.config.composition import compose
 from irg_experiments.config.identity import identity
 from irg_experiments.experiments.runner import make_experiment
 from irg_experiments.results.collect import collect, load_record
@@ -13,6 +14,7 @@ from irg_experiments.results.record import git_commit, new_record, read_record, 
 
 REFERENCE = Path(__file__).parents[2] / "outputs" / "reference"
 CONFIG: dict[str, Any] = {
+    "_target_": "irg_experiments.experiments.lda.LDAExperiment",
     "experiment": "lda",
     "method": {"name": "implicit"},
     "data": {"name": "bars", "root": "data"},
@@ -56,10 +58,41 @@ def test_unreadable_records_are_none(tmp_path: Path, content: bytes):
     assert load_record(tmp_path) is None
 
 
-def test_a_record_of_a_newer_version_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture):
-    write_record(tmp_path, {**fresh(), "schema_version": 3})
+@pytest.mark.parametrize("version", [3, 0, True, "2", None])
+def test_a_record_of_another_schema_is_left_out(tmp_path: Path, version: object, caplog: pytest.LogCaptureFixture):
+    write_record(tmp_path, {**fresh(), "schema_version": version})
     assert load_record(tmp_path) is None
-    assert "newer version" in caplog.text
+    (message,) = caplog.messages
+    assert message.startswith(f"{tmp_path / 'record.json'} is left out: its schema_version is ")
+    assert message.endswith("and this version of irg-experiments reads 1 and 2.")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("seed", "0", "seed must be a whole number from 0 to 4294967295, not '0'."),
+        ("status", "finished", "status must be running, done or failed, not 'finished'."),
+        ("metrics", None, "metrics must be a section, not null."),
+        ("metrics", {"a": {"b": [1.0, "x"]}}, "metrics.a.b.1 must be a number, not 'x'."),
+        ("config", None, "config must be a section with the keys _target_, not null."),
+        ("config", {}, "config._target_ is missing: it must be text."),
+        ("started", 3, "started must be text, not 3."),
+        ("versions", {"torch": 2}, 'versions must be a section of text, not {"torch": 2}.'),
+    ],
+)
+def test_a_field_of_a_wrong_type_is_named(
+    tmp_path: Path, field: str, value: object, reason: str, caplog: pytest.LogCaptureFixture
+):
+    (tmp_path / "record.json").write_text(json.dumps({**fresh(), field: value}))
+    assert load_record(tmp_path) is None
+    assert caplog.messages == [f"{tmp_path / 'record.json'} is left out: {reason}"]
+
+
+@pytest.mark.parametrize("field", sorted(fresh().keys() - {"schema_version", "status", "config"}))
+def test_a_field_that_is_missing_is_named(tmp_path: Path, field: str, caplog: pytest.LogCaptureFixture):
+    (tmp_path / "record.json").write_text(json.dumps({name: value for name, value in fresh().items() if name != field}))
+    assert load_record(tmp_path) is None
+    assert f"is left out: {field} is missing" in caplog.text
 
 
 def test_commit_is_a_hash():

@@ -1,5 +1,6 @@
 """irg-report over records of an experiment of this file, and over what is damaged beside them."""
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from irg_experiments import __version__
 from irg_experiments.errors import UserError
 from irg_experiments.experiments.protocol import Experiment, Result
 from irg_experiments.results.drawing import Figure
@@ -33,6 +35,11 @@ class Counted(Experiment):
     def figures(cls, directory: Path, record: Record) -> Iterator[Figure]:
         yield Figure("picture", lambda path: path.write_text("new"))
 
+    @classmethod
+    def comparisons(cls, runs: Sequence[tuple[Path, Record]]) -> Iterator[Figure]:
+        names = " ".join(sorted(directory.name for directory, _ in runs))
+        yield Figure("all", lambda path: path.write_text(names))
+
 
 BEGIN, END = marks("counted")
 
@@ -46,6 +53,12 @@ def write(folder: Path, name: str = "a", status: str = "done", target: str = f"{
     return directory
 
 
+def change(directory: Path, **fields: Any) -> Path:
+    path = directory / "record.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
+    return path
+
+
 def test_tables_for_people_and_for_machines(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     write(tmp_path)
     main([str(tmp_path)])
@@ -55,7 +68,19 @@ def test_tables_for_people_and_for_machines(tmp_path: Path, capsys: pytest.Captu
     main([str(tmp_path), "--format", "markdown"])
     assert "| bars | 3.2 | irg-run experiment=counted |" in capsys.readouterr().out
     main([str(tmp_path), "--format", "csv"])
-    assert capsys.readouterr().out == "table,data,x,command\ncounted,bars,3.2,irg-run experiment=counted\n"
+    assert capsys.readouterr().out == "data,x,command\nbars,3.2,irg-run experiment=counted\n"
+
+
+def test_csv_is_one_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    tables = [Table(name, "", ["data", "x"], [[name, "1"]]) for name in ("first", "second")]
+    monkeypatch.setattr(Counted, "tables", lambda records: tables)
+    write(tmp_path)
+    with pytest.raises(UserError, match="choose it by --table first or second"):
+        main([str(tmp_path), "--format", "csv"])
+    main([str(tmp_path), "--format", "csv", "--table", "second"])
+    assert capsys.readouterr().out == "data,x\nsecond,1\n"
+    with pytest.raises(UserError, match=r"Unknown table 'secnd'\. Did you mean second\?"):
+        main([str(tmp_path), "--table", "secnd"])
 
 
 def test_figures_are_drawn_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -64,6 +89,16 @@ def test_figures_are_drawn_again(tmp_path: Path, capsys: pytest.CaptureFixture[s
     path.write_text("old")
     main([str(tmp_path), "--figures"])
     assert path.read_text() == "new"
+    assert str(path) in capsys.readouterr().out
+
+
+def test_figures_over_several_runs_are_drawn_into_the_first_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    for folder, name in (("x", "a"), ("y", "b")):
+        write(tmp_path / folder, name)
+    write(tmp_path / "x", "unfinished", "running")
+    main([str(tmp_path / "x"), str(tmp_path / "y"), "--figures"])
+    path = tmp_path / "x" / "figures" / "counted_all.png"
+    assert path.read_text() == "a b"
     assert str(path) in capsys.readouterr().out
 
 
@@ -112,10 +147,82 @@ def test_what_is_no_record_is_named_and_the_rest_shown(
     assert "3.2" in capsys.readouterr().out
 
 
+def test_a_record_that_no_table_can_be_made_of_is_named_and_the_rest_shown(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+):
+    write(tmp_path)
+    lacking = change(write(tmp_path, "b"), metrics={})
+    main([str(tmp_path)])
+    assert caplog.messages == [f"{lacking} is left out: no table can be made of it (no 'x')."]
+    assert "3.2" in capsys.readouterr().out
+    change(tmp_path / "a", metrics={"x": None})
+    with pytest.raises(UserError, match="No table can be made of the finished runs below"):
+        main([str(tmp_path)])
+
+
+def test_tables_that_fail_for_all_records_together_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    write(tmp_path)
+    write(tmp_path, "b")
+
+    def alone(records: Sequence[Record]) -> list[Table]:
+        (_,) = records
+        return []
+
+    monkeypatch.setattr(Counted, "tables", alone)
+    with pytest.raises(UserError, match="No table"):
+        main([str(tmp_path)])
+    assert "The tables of counted could not be made (ValueError: too many values" in caplog.text
+
+
+def test_records_that_cannot_be_read_are_no_missing_ones(tmp_path: Path):
+    change(write(tmp_path), seed="0")
+    with pytest.raises(UserError, match=r"^No record\.json below .* can be read\.$"):
+        main([str(tmp_path)])
+
+
+@pytest.mark.parametrize(("number", "words"), [(1, "1 run is left out"), (2, "2 runs are left out")])
+def test_an_experiment_that_makes_no_tables_is_left_out(
+    tmp_path: Path, number: int, words: str, caplog: pytest.LogCaptureFixture
+):
+    write(tmp_path)
+    for name in ("b", "c")[:number]:
+        write(tmp_path, name, target="os.path.join")
+    main([str(tmp_path)])
+    assert caplog.messages == [f"{words}: config._target_ 'os.path.join' is no experiment."]
+
+
+@pytest.mark.parametrize("words", [["--format", "pdf"], ["--table"], ["--foo"]])
+def test_wrong_options_are_told_in_one_line(words: list[str]):
+    with pytest.raises(UserError, match=r"^\S.*\. See irg-report --help\.$"):
+        main(words)
+
+
+def test_version_and_help(capsys: pytest.CaptureFixture[str]):
+    main(["--version"])
+    assert capsys.readouterr().out == f"irg-experiments {__version__}\n"
+    main(["--help"])
+    assert capsys.readouterr().out.startswith("usage: irg-report")
+
+
 def test_markdown_and_csv_of_a_table():
     table = Table("t", "T", ["name", "value", "note"], [["a, b", "1", "x"]], labels=1, page_only=("note",))
     assert markdown(table) == "| name | value | note |\n| --- | --: | --- |\n| a, b | 1 | x |"
-    assert comma_separated(table) == 'table,name,value,note\nt,"a, b",1,x'
+    assert comma_separated(table) == 'name,value,note\n"a, b",1,x'
+
+
+def test_numbers_of_csv_are_plain():
+    header = ["name", "mean", "mean", "ratio", "share", "steps", "command"]
+    rows = [
+        ["a", "879.6 ± 4.4", "not finite", "2.50×", "12.5%", "180,000", "`irg-run seed=0,1`"],
+        ["b", "1.0e-08", "–", "–", "0.0%", "0", "`irg-run`"],
+    ]
+    assert comma_separated(Table("t", "T", header, rows, page_only=("command",))).splitlines() == [
+        "name,mean,mean std,mean 2,ratio,share,steps,command",
+        'a,879.6,4.4,nan,2.50,0.125,180000,"irg-run seed=0,1"',
+        "b,1.0e-08,,,,0,0,irg-run",
+    ]
 
 
 def test_cells_are_text_and_no_markup(capsys: pytest.CaptureFixture[str]):

@@ -6,6 +6,7 @@
 import json
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from irg_experiments import implicit
 from irg_experiments.training.compilation import loss_and_grad
 from irg_experiments.training.loop import Schedule, TrainingResult, train
 from irg_experiments.training.optimizer import adam, update
+from tests.compiler import quick_compiler
 
 CPU = torch.device("cpu")
 # rows of draws in the first step; each step has other ones, as batches of documents do
@@ -60,9 +62,9 @@ def run(directory: Path, mode: str, watch: Callable[[int], None] = lambda step: 
     torch.set_num_threads(1)
     torch.manual_seed(1)
     implicit.set_compile(mode)
-    task = SamplingTask(mode == "on", watch)
     schedule = Schedule(steps=10, log_every=1, evaluate_every=2, checkpoint_every=4)
-    return train(task, schedule, seed=3, directory=directory, device=CPU)
+    with quick_compiler() if mode == "on" else nullcontext():
+        return train(SamplingTask(mode == "on", watch), schedule, seed=3, directory=directory, device=CPU)
 
 
 if __name__ == "__main__":

@@ -1,3 +1,4 @@
+import gc
 import logging
 import math
 from collections.abc import Callable
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from irg_experiments.errors import DivergedError
-from irg_experiments.training.loop import Schedule, Selection, TrainingResult, denormals_flushed, train
+from irg_experiments.training.loop import Schedule, Selection, TrainingResult, denormals_flushed, heap_frozen, train
 from irg_experiments.training.metrics_log import read_metrics
 
 CPU = torch.device("cpu")
@@ -80,6 +81,21 @@ def test_denormals_are_zero_while_training_and_come_back():
         if (denormal * 1).any():
             pytest.skip("this processor cannot flush denormals")
     assert (denormal * 1).all()
+
+
+def test_the_heap_is_frozen_while_training_unless_the_caller_froze_it():
+    frozen = gc.get_freeze_count()
+    assert frozen > 0  # by conftest.py
+    with heap_frozen():
+        assert gc.get_freeze_count() == frozen
+    assert gc.get_freeze_count() == frozen
+    gc.unfreeze()
+    try:
+        with heap_frozen():
+            assert gc.get_freeze_count() > 0
+        assert gc.get_freeze_count() == 0
+    finally:
+        gc.freeze()
 
 
 def test_metrics_are_logged_when_due(tmp_path: Path):

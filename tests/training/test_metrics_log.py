@@ -84,3 +84,10 @@ def test_an_error_in_the_thread_of_tensorboard_is_one_line(
     assert capsys.readouterr().err == ""
     assert threading.excepthook is hook
     assert len(read_metrics(tmp_path / "metrics.jsonl")) == 1
+
+
+def test_a_folder_in_the_place_of_the_file_is_told_in_one_line(tmp_path: Path):
+    (tmp_path / "metrics.jsonl").mkdir()
+    assert read_metrics(tmp_path / "metrics.jsonl") == []
+    with pytest.raises(UserError, match=r"metrics\.jsonl is a folder: move it away"):
+        MetricsLog(tmp_path, 0)

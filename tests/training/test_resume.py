@@ -24,11 +24,6 @@ def _restored_settings() -> Iterator[None]:
     implicit.set_compile("off")
 
 
-@pytest.fixture(autouse=True)
-def _quick_compiler() -> None:
-    """Leaves torch's own settings in place of those of conftest.py: the other process does not have these."""
-
-
 @pytest.mark.parametrize("mode", ["off", pytest.param("on", marks=pytest.mark.compiler)])
 def test_resumed_in_another_process(tmp_path: Path, mode: str):
     whole, killed = tmp_path / "whole", tmp_path / "killed"

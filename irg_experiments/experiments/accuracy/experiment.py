@@ -28,10 +28,12 @@ class AccuracyExperiment(Experiment):
 
     def run(self, directory: Path) -> Result:
         """Measures errors and times."""
+        from irg_experiments.experiments.accuracy.peers import peer_versions
+
         start = time.perf_counter()
         self.comparison.run()
         seconds = time.perf_counter() - start
-        return Result(self.comparison.metrics(), seconds)
+        return Result(self.comparison.metrics(), seconds, versions=peer_versions())
 
     def save(self, directory: Path) -> None:
         """Writes errors and times by the first parameter."""

@@ -1,5 +1,6 @@
 """Sample derivatives of other libraries, if they are installed (``pip install -e '.[peers]'``)."""
 
+import importlib
 import importlib.util
 from collections.abc import Callable
 from typing import Any
@@ -10,16 +11,6 @@ from torch import Tensor
 from irg_experiments.implicit.private_torch import lookup
 
 Derivative = Callable[..., Tensor]
-
-
-def gamma_peers() -> dict[str, Derivative]:
-    """dz/da of Gamma samples by each installed library, as functions of tensors; conversion of arrays is included."""
-    peers: dict[str, Derivative] = {}
-    if importlib.util.find_spec("tensorflow"):
-        peers["TensorFlow (the paper's code)"] = _tensorflow()
-    if importlib.util.find_spec("jax"):
-        peers["JAX"] = _jax()
-    return peers
 
 
 def _tensorflow() -> Derivative:
@@ -49,3 +40,20 @@ def _tensor(array: Any) -> Tensor:
     import numpy as np
 
     return torch.from_numpy(np.array(array))
+
+
+# by the name of the module
+_PEERS: dict[str, tuple[str, Callable[[], Derivative]]] = {
+    "tensorflow": ("TensorFlow (the paper's code)", _tensorflow),
+    "jax": ("JAX", _jax),
+}
+
+
+def gamma_peers() -> dict[str, Derivative]:
+    """dz/da of Gamma samples by each installed library, as functions of tensors; conversion of arrays is included."""
+    return {label: make() for name, (label, make) in _PEERS.items() if importlib.util.find_spec(name)}
+
+
+def peer_versions() -> dict[str, str]:
+    """The versions of the installed libraries, by name."""
+    return {name: importlib.import_module(name).__version__ for name in _PEERS if importlib.util.find_spec(name)}

@@ -1,12 +1,12 @@
 """The config of experiment=cross_entropy."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, Strict, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, Strict, ValidationInfo, field_validator, model_validator
 
 from irg_experiments.config.components import Component, Methods
-from irg_experiments.config.types import Count, Limits, Must, Positive, Real, Seed
-from irg_experiments.config.validation import Section
+from irg_experiments.config.types import Count, Must, Real, Seed, ascending
+from irg_experiments.config.validation import Misfit, Section
 from irg_experiments.experiments.protocol import ExperimentConfig
 
 # one gradient has no variance
@@ -14,6 +14,13 @@ Replicates = Annotated[int, Strict(), Field(ge=2, le=10**9), Must("a whole numbe
 Points = Annotated[int, Strict(), Field(ge=1, le=10**6), Must("a whole number from 1 to 1000000")]
 Components = Annotated[int, Strict(), Field(ge=2, le=10**6), Must("a whole number from 2 to 1000000")]
 Concentration = Annotated[float, Strict(), Field(gt=0, le=1e6), Must("a positive number of at most 1e6")]
+
+
+Sweep = Annotated[
+    tuple[Concentration, Concentration],
+    AfterValidator(ascending),
+    Must("two positive numbers of at most 1e6, the smaller first, such as [1.01, 3.0]"),
+]
 
 
 class Measurement(Section):
@@ -34,7 +41,7 @@ class DirichletSettings(Section):
     """q = Dirichlet(prior + counts) but for its first concentration, which is swept; p(θ, counts) is the joint density.
 
     Attributes:
-        replicates: one-sample gradients per point; see ``per_block``.
+        replicates: one-sample gradients per point, a multiple of ``measurement.blocks``.
         components: of θ.
         trials: the sum of the multinomial counts.
         prior: concentration of each component.
@@ -47,14 +54,14 @@ class DirichletSettings(Section):
     trials: Count
     prior: Concentration
     counts_seed: Seed
-    sweep: Limits
+    sweep: Sweep
 
 
 class VonMisesSettings(Section):
     """q = vM(0, κ) with κ swept; p = vM(loc, concentration).
 
     Attributes:
-        replicates: one-sample gradients per point; see ``per_block``.
+        replicates: one-sample gradients per point, a multiple of ``measurement.blocks``.
         loc: of p, radians.
         concentration: of p.
         sweep: the least and the largest κ, evenly spaced between on a logarithmic scale.
@@ -62,8 +69,8 @@ class VonMisesSettings(Section):
 
     replicates: Replicates
     loc: Real
-    concentration: Positive
-    sweep: Limits
+    concentration: Concentration
+    sweep: Sweep
 
 
 class CrossEntropyConfig(ExperimentConfig):
@@ -87,6 +94,26 @@ class CrossEntropyConfig(ExperimentConfig):
         # the methods that are not measured must not count in the identity of the run
         method = info.data.get("method")
         return methods if method is None else [method]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _method_or_methods(cls, values: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        tree = (info.context or {}).get("tree")
+        if tree is None or values.get("method") is None:
+            return values
+        if values.get("methods") != tree.load("experiment", values["experiment"]).get("methods"):
+            raise Misfit("method measures one estimator alone, and methods compares several: leave out one of the two.")
+        return values
+
+    @model_validator(mode="after")
+    def _blocks_of_equal_size(self) -> Self:
+        blocks = self.measurement.blocks
+        for name, replicates in (("dirichlet", self.dirichlet.replicates), ("von_mises", self.von_mises.replicates)):
+            if replicates % blocks:
+                raise Misfit(
+                    f"measurement.blocks must divide {name}.replicates, {replicates}, without remainder, not {blocks}."
+                )
+        return self
 
     def labels(self) -> tuple[str, ...]:
         """See ``ExperimentConfig``."""

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from irg_experiments.config.components import Component, build
+from irg_experiments.config.components import Component, build, check_makes
 from irg_experiments.config.tree import ConfigTree
 from irg_experiments.errors import UserError
 from irg_experiments.estimators import Estimator, Implicit, supports
@@ -173,10 +173,9 @@ def one_sample_gradients(estimator: Estimator, sweep: Sweep, replicates: int) ->
 def _estimators(config: CrossEntropyConfig, tree: ConfigTree) -> list[Estimator]:
     found = []
     for number, method in enumerate(config.methods):
-        estimator = build(method, f"methods[{number}]" if config.method is None else "method")
-        if not isinstance(estimator, Estimator):
-            raise UserError(f"method={method.name}: {method.target} is no Estimator.")
-        found.append(estimator)
+        section = f"methods[{number}]" if config.method is None else "method"
+        check_makes(method, section, Estimator)
+        found.append(build(method, section))
     return found
 
 

@@ -23,15 +23,15 @@ class LDAExperiment(Experiment):
 
     def prepare(self, device: Any, compiled: bool) -> None:
         """See ``Experiment``."""
-        from irg_experiments.experiments.lda.task import LDATask
+        from irg_experiments.experiments.lda.tasks import make_task
 
-        self.task = LDATask(self.config, device, compiled, self.tree)
+        self.task = make_task(self.config, device, compiled, self.tree)
 
     def run(self, directory: Path) -> Result:
         """Trains to the end of the budget, and evaluates."""
         result = self.task.train(directory)
-        metrics = {**result.metrics, **self.task.known_metrics()}
-        return Result(metrics, result.wall_seconds, result.steps_per_second, self.task.estimator.label)
+        metrics = {**result.metrics, **self.task.quality(), **self.task.known_metrics()}
+        return Result(metrics, result.wall_seconds, result.steps_per_second, self.task.label)
 
     def save(self, directory: Path) -> None:
         """Writes the topics."""
@@ -40,7 +40,7 @@ class LDAExperiment(Experiment):
     @classmethod
     def tables(cls, records: Sequence[Record]) -> list[Table]:
         """See ``Experiment``."""
-        return [results.perplexity_table(records)]
+        return [results.perplexity_table(records), results.quality_table(records)]
 
     @classmethod
     def excerpts(cls, records: Sequence[Record]) -> list[Table]:
@@ -60,6 +60,13 @@ class LDAExperiment(Experiment):
         from irg_experiments.experiments.lda import figures
 
         yield from figures.figures(directory, record, read_arrays(directory / TOPICS))
+
+    @classmethod
+    def comparisons(cls, runs: Sequence[tuple[Path, Record]]) -> Iterator[Figure]:
+        """Learning curves of all configurations."""
+        from irg_experiments.experiments.lda import figures
+
+        yield from figures.comparisons(runs)
 
     @classmethod
     def upgraded(cls, record: Record) -> Record:

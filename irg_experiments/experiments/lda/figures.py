@@ -1,6 +1,7 @@
 """Learning curve, topic weights, and topics as images where the words are pixels."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -9,30 +10,64 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from irg_experiments.experiments.lda.results import NEAR_ZERO, paper_perplexity
+from irg_experiments.experiments.gradient_variance import VARIANCE_TITLE, variance_names
+from irg_experiments.experiments.lda.results import NEAR_ZERO, QUANTILES, groups_of, paper_perplexity
+from irg_experiments.results.aggregate import numbered
 from irg_experiments.results.arrays import Arrays
+from irg_experiments.results.curves import Curve, Rows, mean_curve
 from irg_experiments.results.drawing import Figure
-from irg_experiments.results.figures import learning_curve, save
+from irg_experiments.results.figures import compared_curves, learning_curve, metrics_over_steps, save
 from irg_experiments.results.record import Record
-from irg_experiments.training.metrics_log import read_metrics
+from irg_experiments.training.metrics_log import read_rows
 
 Array = NDArray[np.floating]
+
+LEARNING = "test_perplexity"
+
+# at the bottom of the figure of document weights
+LEAST_WEIGHT = 1e-6
 
 
 def figures(directory: Path, record: Record, arrays: Arrays) -> Iterator[Figure]:
     """The pictures of a run, from its metrics over time and its topics."""
-    rows = read_metrics(directory / "metrics.jsonl")
+    rows = read_rows(directory)
     paper, best = paper_perplexity(record), record["metrics"].get("true_model_perplexity")
     reference = ("paper", paper.mean) if paper else ("true model", best) if best else None
-    if any("test_perplexity" in row for row in rows):
-        yield Figure("learning_curve", partial(learning_curve, rows=rows, metric="test_perplexity", reference=reference))
+    if _has_curve(rows):
+        yield Figure("learning_curve", partial(learning_curve, rows=rows, metric=LEARNING, reference=reference))
     if arrays:
         sparsity = record["metrics"]["topic_weight_sparsity"]
         yield Figure("topic_weights", partial(topic_weights, mean_weights=arrays["weights"], share_near_zero=sparsity))
+    if "weight_quantiles" in arrays:
+        yield Figure("document_weights", partial(document_weights, quantiles=arrays["weight_quantiles"]))
+    names = variance_names(rows, arrays)
+    if names:
+        yield Figure("gradient_variance", partial(metrics_over_steps, rows=rows, names=names, ylabel=VARIANCE_TITLE))
     if "image_side" in arrays:
         true = arrays["true_topics"]
         pictures = {"true": true, "learned": match_topics(arrays["topics"], true)}
         yield Figure("topics", partial(topic_images, rows=pictures, side=int(arrays["image_side"])))
+
+
+def comparisons(runs: Sequence[tuple[Path, Record]]) -> Iterator[Figure]:
+    """The learning curves of all configurations of a data set and budget, where there are several."""
+    rows = {id(record): read_rows(directory) for directory, record in runs}
+    tasks: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    for _, record in runs:
+        if _has_curve(rows[id(record)]):
+            tasks[record["data"], record["budget"]].append(record)
+    for (data, budget), records in sorted(tasks.items()):
+        curves: dict[str, Curve] = {}
+        for group in groups_of(records):
+            name = numbered(f"{group[0]['model']}, {group[0]['method_label']}", curves)
+            curves[name] = mean_curve([(record, rows[id(record)]) for record in group], LEARNING)
+        if len(curves) > 1:
+            ylabel = f"test perplexity, {data}"
+            yield Figure(f"{data}_{budget}_learning_curves", partial(compared_curves, curves=curves, ylabel=ylabel))
+
+
+def _has_curve(rows: Rows) -> bool:
+    return any(LEARNING in row for row in rows)
 
 
 def topic_weights(path: Path, mean_weights: Array, share_near_zero: float) -> Path:
@@ -41,6 +76,20 @@ def topic_weights(path: Path, mean_weights: Array, share_near_zero: float) -> Pa
     axes.bar(np.arange(1, len(mean_weights) + 1), np.sort(mean_weights)[::-1])
     axes.set(xlabel="topic, by weight", ylabel="mean weight over test documents")
     axes.set_title(f"{share_near_zero:.0%} of the document weights are below {NEAR_ZERO:g}")
+    return save(figure, path)
+
+
+def document_weights(path: Path, quantiles: Array) -> Path:
+    """The largest topic weight of a document, the second largest and so on: quantiles over documents, (3, K), log scale."""
+    low, middle, high = quantiles
+    ranks = np.arange(1, len(middle) + 1)
+    figure, axes = plt.subplots(figsize=(6, 3.5))
+    share = QUANTILES[2] - QUANTILES[0]
+    axes.fill_between(ranks, low, high, alpha=0.3, linewidth=0, label=f"{share:.0%} of the documents")
+    axes.plot(ranks, middle, marker=".", label="median")
+    axes.axhline(NEAR_ZERO, color="gray", linestyle="--", label=f"{NEAR_ZERO:g}")
+    axes.set(xlabel="topic, by weight in the document", ylabel="weight", yscale="log", ylim=(LEAST_WEIGHT, 1))
+    axes.legend(loc="lower left")
     return save(figure, path)
 
 

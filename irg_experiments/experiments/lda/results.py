@@ -2,6 +2,7 @@
 
 import statistics
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,8 @@ TOP_WORDS = 10
 # the number of topics of the paper's table
 PAPER_TOPICS = 50
 NEAR_ZERO = 1e-3
+# over documents, of the weights in a figure: the middle and the band about it
+QUANTILES = (0.1, 0.5, 0.9)
 
 # test perplexity (Figurnov, Mohamed & Mnih 2018): (model, method) -> data set -> mean and standard deviation
 PAPER: dict[tuple[str, str], dict[str, Printed]] = {
@@ -38,13 +41,36 @@ def paper_perplexity(record: Record) -> Printed | None:
 
 def perplexity_table(records: Sequence[Record]) -> Table:
     """One row per configuration: perplexity over seeds beside the paper's."""
-    groups = sorted(
-        repetitions(records), key=lambda runs: [runs[0][key] for key in ("model", "method_label", "data", "budget")]
-    )
+    groups = groups_of(records)
     header = ["model", "method", "data", "test perplexity", "corpus-level", "paper", "runs", "steps", "steps/s", "command"]
     rows = [_row(group, code_note(group, groups)) for group in groups]
     title = "Test perplexity, mean ± standard deviation over runs"
     return Table("perplexity", title, header, rows, labels=3, page_only=("command",))
+
+
+def groups_of(records: Sequence[Record]) -> list[list[Record]]:
+    """Repetitions of each configuration, in the order of the tables."""
+    return sorted(repetitions(records), key=lambda runs: [runs[0][key] for key in ("model", "method_label", "data", "budget")])
+
+
+def quality_table(records: Sequence[Record]) -> Table:
+    """One row per configuration: what the topics are like, over seeds; – where a record lacks the metric."""
+    groups = groups_of(records)
+    header = ["model", "method", "data", "NPMI", "diversity", f"weights below {NEAR_ZERO:g}", "effective topics", "runs"]
+    columns = {"topic_coherence": 3, "topic_diversity": 3, "topic_weight_sparsity": 3, "effective_topics": 2}
+    rows = []
+    for group in groups:
+        first = group[0]
+        found = [_spread_if_recorded(group, metric, digits) for metric, digits in columns.items()]
+        names = [first["model"], first["method_label"] + code_note(group, groups), first["data"]]
+        rows.append([*names, *found, str(len(group))])
+    title = "Topic coherence, topic diversity and sparsity of topic weights, mean ± standard deviation over runs"
+    return Table("topic_quality", title, header, rows, labels=3)
+
+
+def _spread_if_recorded(records: Sequence[Record], metric: str, digits: int) -> str:
+    recorded = all(metric in record["metrics"] for record in records)
+    return spread([record["metrics"][metric] for record in records], digits) if recorded else "–"
 
 
 def headline_table(records: Sequence[Record]) -> Table:
@@ -73,14 +99,27 @@ def metrics_table(record: Record) -> Table:
     rows = [
         ["test perplexity, mean over documents", spread([m["test_perplexity"]], 2), paper, f"{best:.2f}" if best else "–"],
         ["test perplexity, corpus level", spread([m["test_perplexity_corpus"]], 2), "–", "–"],
+        *_bound_rows(m),
         ["test ELBO, nats per document", spread([m["test_elbo"]], 2), "–", "–"],
         ["test KL, nats per document", spread([m["test_kl"]], 2), "–", "–"],
         [f"document weights below {NEAR_ZERO:g}", f"{m['topic_weight_sparsity'] or 0:.1%}", "–", "–"],
+        ["effective topics per document", _spread_if_recorded([record], "effective_topics", 2), "–", "–"],
+        ["topic coherence, NPMI", _spread_if_recorded([record], "topic_coherence", 3), "–", "–"],
+        ["topic diversity", _spread_if_recorded([record], "topic_diversity", 3), "–", "–"],
         ["steps per second", f"{record['steps_per_second']:.0f}", "–", "–"],
     ]
     names = f"{record['model']}, {record['method_label']}, {record['data']}"
     title = f"{names}, {record['steps']:,} steps, seed {record['seed']}"
     return Table("metrics", title, ["metric", "measured", "paper", "true model"], rows)
+
+
+def _bound_rows(metrics: dict[str, Any]) -> list[list[str]]:
+    """Perplexities of the exact bound, where the topics have a posterior."""
+    names = {
+        "test perplexity, exact bound": "test_perplexity_bound",
+        "test perplexity, exact bound with the topics' divergence, corpus level": "test_perplexity_bound_corpus",
+    }
+    return [[row, spread([metrics[name]], 2), "–", "–"] for row, name in names.items() if name in metrics]
 
 
 def topic_table(arrays: Arrays) -> Table:

@@ -10,10 +10,16 @@ from torch.func import functional_call
 
 from irg_experiments.data import BagOfWords
 from irg_experiments.estimators import Estimator
+from irg_experiments.models.common import ElboTerms
 from irg_experiments.models.topic_model import TopicModel
 from irg_experiments.training.compilation import loss_and_grad
 from irg_experiments.training.optimizer import adam, update
 from irg_experiments.training.row_adam import RowAdam
+
+
+def mean_loss(terms: ElboTerms) -> Tensor:
+    """The negative bound per document, in nats."""
+    return (terms.kl - terms.log_likelihood).mean()
 
 
 class Updates:
@@ -40,9 +46,9 @@ class Updates:
         device: torch.device,
     ) -> None:
         self.model, self.estimator, self.num_samples = model, estimator, num_samples
-        words = set(model.word_parameters) if by_rows else set()
         named = dict(model.named_parameters())
-        self.tables = {name: RowAdam(named.pop(name), learning_rate, compiled) for name in model.word_parameters if name in words}
+        by_word = model.word_parameters if by_rows else ()
+        self.tables = {name: RowAdam(named.pop(name), learning_rate, compiled) for name in by_word}
         self.waiting = [name in model.prior_parameters for name in named]
         self.optimizer = adam(list(named.values()), learning_rate)
         self.loss_and_grad = loss_and_grad(
@@ -57,7 +63,7 @@ class Updates:
     def _loss(self, batch: BagOfWords, *rows: Tensor) -> Tensor:
         arguments = (batch, self.estimator.expectation, self.num_samples)
         terms = functional_call(self.model, dict(zip(self.tables, rows, strict=True)), arguments)
-        return (terms.kl - terms.log_likelihood).mean()
+        return mean_loss(terms)
 
     def step(self, batch: BagOfWords, prior_fixed: bool = False) -> Tensor:
         """One update; returns the detached loss, nats per document.

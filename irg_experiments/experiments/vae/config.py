@@ -1,18 +1,17 @@
 """The config of experiment=vae."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, Strict
+from pydantic import model_validator
 
-from irg_experiments.config.components import Component, DataSet, Methods
+from irg_experiments.config.components import Component, DataSet
 from irg_experiments.config.types import CONDUCT, Count, Must, Natural, Positive
-from irg_experiments.config.validation import Section
+from irg_experiments.config.validation import Misfit, Section
+from irg_experiments.experiments.gradient_variance import GradientVariance
 from irg_experiments.experiments.protocol import ExperimentConfig
 from irg_experiments.training.annealing import Annealing
 
 Counts = Annotated[list[Count], Must("a list of whole numbers of at least 1, such as [100, 600, 1000]")]
-# one gradient has no variance
-Repeats = Annotated[int, Strict(), Field(ge=2, le=10**6), Must("a whole number from 2 to 1000000")]
 
 
 class Training(Section):
@@ -49,7 +48,7 @@ class Evaluation(Section):
     Attributes:
         nll_samples: of the importance-weighted likelihood, per image.
         knn_labels: how many training images have a label, for each nearest-neighbour accuracy.
-        knn_neighbours: that vote.
+        knn_neighbours: that vote; at most the smallest of ``knn_labels``.
         knn_draws: of the labelled images, over which the accuracy is averaged.
     """
 
@@ -57,18 +56,6 @@ class Evaluation(Section):
     knn_labels: Counts
     knn_neighbours: Count
     knn_draws: Count
-
-
-class GradientVariance(Section):
-    """What is measured of the encoder's gradient at every evaluation.
-
-    Attributes:
-        methods: estimators whose variance is measured; none if empty.
-        repeats: gradients per estimator and evaluation.
-    """
-
-    methods: Methods
-    repeats: Repeats
 
 
 class LatentSpace(Component):
@@ -99,6 +86,16 @@ class VAEConfig(ExperimentConfig):
     training: Training
     evaluation: Evaluation
     gradient_variance: GradientVariance
+
+    @model_validator(mode="after")
+    def _within_reach(self) -> Self:
+        e = self.evaluation
+        if e.knn_labels and e.knn_neighbours > min(e.knn_labels):
+            raise Misfit(
+                f"evaluation.knn_neighbours must be at most {min(e.knn_labels)}, the smallest number of labelled images in "
+                f"evaluation.knn_labels, not {e.knn_neighbours}."
+            )
+        return self
 
     def labels(self) -> tuple[str, ...]:
         """See ``ExperimentConfig``."""

@@ -1,6 +1,6 @@
 """Learning curve, images of reconstructions and samples, latent spaces, and the variance of the encoder's gradient."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from irg_experiments.experiments.vae.results import VARIANCE
+from irg_experiments.experiments.gradient_variance import VARIANCE_TITLE, variance_names
 from irg_experiments.results.arrays import Arrays
 from irg_experiments.results.drawing import Figure
-from irg_experiments.results.figures import STEPS, learning_curve, save
-from irg_experiments.training.metrics_log import read_metrics
+from irg_experiments.results.figures import learning_curve, metrics_over_steps, save
+from irg_experiments.training.metrics_log import read_rows
 
 LEARNING = "validation_negative_elbo"
 # of the latent space's picture, in inches
@@ -23,8 +23,7 @@ WIDTH, LEAST_HEIGHT, MOST_HEIGHT = 6.5, 3.6, 6.0
 
 def figures(directory: Path, arrays: Arrays) -> Iterator[Figure]:
     """The pictures of a run, from its metrics over time and its arrays (see ``pictures.pictures``)."""
-    # of a committed run, the rows of evaluations alone are kept
-    rows = read_metrics(directory / "metrics.jsonl") or read_metrics(directory / "evaluations.jsonl")
+    rows = read_rows(directory)
     if any(LEARNING in row for row in rows):
         yield Figure("learning_curve", partial(learning_curve, rows=rows, metric=LEARNING, reference=None))
     for name in ("reconstructions", "prior_samples", "manifold"):
@@ -36,16 +35,9 @@ def figures(directory: Path, arrays: Arrays) -> Iterator[Figure]:
         yield Figure("latent_space", partial(latent_space, arrays=arrays))
     if "points" in arrays:
         yield Figure("latent_space_3d", partial(latent_space_3d, arrays=arrays))
-    names = _variance_names(rows, arrays)
+    names = variance_names(rows, arrays)
     if names:
-        yield Figure("gradient_variance", partial(gradient_variance, rows=rows, names=names))
-
-
-def _variance_names(rows: Sequence[dict[str, Any]], arrays: Arrays) -> dict[str, str]:
-    """What the methods are called whose gradient variance is among the metrics, by metric."""
-    metrics = dict.fromkeys(metric for row in rows for metric in row if metric.startswith(VARIANCE))
-    known = dict(zip(map(str, arrays.get("variance_metrics", ())), map(str, arrays.get("variance_labels", ())), strict=True))
-    return {metric: known.get(metric, metric.removeprefix(VARIANCE).replace("_", " ")) for metric in metrics}
+        yield Figure("gradient_variance", partial(metrics_over_steps, rows=rows, names=names, ylabel=VARIANCE_TITLE))
 
 
 def image_grid(path: Path, images: NDArray[np.uint8], side: int, gap: int = 0) -> Path:
@@ -87,24 +79,6 @@ def latent_space_3d(path: Path, arrays: Arrays) -> Path:
     space.set_box_aspect(arrays["box_aspect"])
     space.set(xticks=[], yticks=[], zticks=[])
     _legend(space, scatter, arrays)
-    return save(figure, path)
-
-
-def gradient_variance(path: Path, rows: Sequence[dict[str, Any]], names: Mapping[str, str]) -> Path:
-    """Metrics against steps, one curve for each method; null values leave gaps.
-
-    Args:
-        path: where to write.
-        rows: metrics over time.
-        names: of the methods, by metric.
-    """
-    figure, axes = plt.subplots(figsize=(6, 3.5))
-    for metric, name in names.items():
-        points = [(row["step"], np.nan if row[metric] is None else row[metric]) for row in rows if metric in row]
-        axes.plot(*zip(*points, strict=True), marker=".", label=name)
-    axes.set(xlabel="step", ylabel="variance of the encoder's gradient", yscale="log")
-    axes.xaxis.set_major_formatter(STEPS)
-    axes.legend()
     return save(figure, path)
 
 

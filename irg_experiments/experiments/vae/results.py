@@ -4,13 +4,11 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from irg_experiments.results.aggregate import code_note, command, repetitions, spread
+from irg_experiments.results.aggregate import code_note, command, numbered, repetitions, spread
 from irg_experiments.results.paper import Printed, has_options_of_its_file
 from irg_experiments.results.record import Record
 from irg_experiments.results.table import Table
 
-# metrics of the gradient's variance start with this
-VARIANCE = "gradient_variance_"
 KNN = "test_knn_accuracy_"
 
 
@@ -67,10 +65,7 @@ def headline_table(records: Sequence[Record]) -> Table:
     cells: dict[tuple[str, int], Sequence[Record]] = {}
     for group in groups:
         latent = group[0]["config"]["latent"]
-        name, number = latent["name"], 1
-        while (name, latent["dim"]) in cells:  # other options, or other code
-            number += 1
-            name = f"{latent['name']} ({number})"
+        name = numbered(latent["name"], {name for name, dim in cells if dim == latent["dim"]})
         cells[name, latent["dim"]] = group
     names, dims = sorted({name for name, _ in cells}), sorted({dim for _, dim in cells})
     rows = []

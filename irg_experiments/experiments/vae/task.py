@@ -4,21 +4,20 @@ import inspect
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from irg_experiments.config.components import Component, build, check, find
+from irg_experiments.config.components import build, check, check_makes, find
 from irg_experiments.config.tree import ConfigTree
 from irg_experiments.data import EpochOrder, ImageData, binarize
 from irg_experiments.data.order import stream_seed
 from irg_experiments.errors import UserError
-from irg_experiments.estimators import Estimator
 from irg_experiments.experiments.choices import check_batch_size, check_kind, make_estimator
+from irg_experiments.experiments.compared_estimators import ComparedEstimators
 from irg_experiments.experiments.vae.config import VAEConfig
 from irg_experiments.experiments.vae.pictures import pictures
-from irg_experiments.experiments.vae.results import VARIANCE
 from irg_experiments.experiments.vae.scores import bits, bound_terms, scores
+from irg_experiments.models.common import Expectation
 from irg_experiments.models.latents import Latent
 from irg_experiments.models.vae import VAE
 from irg_experiments.results.arrays import Arrays
@@ -48,10 +47,7 @@ class VAETask:
         whose = f"latent={config.latent.name}"
         self.estimator = make_estimator(config.method, latent.family, whose, tree, elementwise=False)
         self.method_label = self.estimator.label_for(latent.family)
-        self.compared: dict[str, Estimator] = {}
-        for method in config.gradient_variance.methods:
-            estimator = make_estimator(method, latent.family, whose, tree, "gradient_variance.methods", elementwise=False)
-            self.compared[variance_metric(method, tree)] = estimator
+        self.compared = ComparedEstimators(config.gradient_variance, latent.family, whose, tree)
         self.data: ImageData = build(config.data, "data")  # last, as it may take a download
         check_batch_size(self.training.batch_size, len(self.data.train), "images")
         self._check_labels()
@@ -74,9 +70,8 @@ class VAETask:
         check(model, "model", "pixels", "latent")
 
     def _latent(self) -> Latent:
-        latent = build(self.config.latent, "latent")
-        if not isinstance(latent, Latent):
-            raise UserError(f"latent={self.config.latent.name}: {self.config.latent.target} is no Latent.")
+        check_makes(self.config.latent, "latent", Latent)
+        latent: Latent = build(self.config.latent, "latent")
         return latent
 
     def _check_labels(self) -> None:
@@ -106,21 +101,13 @@ class VAETask:
     def evaluate(self, step: int) -> dict[str, float]:
         """The bound on the validation images, and the variance of the encoder's gradient by each compared method."""
         terms = {f"validation_{name}": value for name, value in bound_terms(self.model, self.validation).items()}
-        torch.manual_seed(stream_seed(self.config.seed, step))  # else the errors of the variances would be equal at all steps
-        return {**terms, **{metric: self.gradient_variance(estimator) for metric, estimator in self.compared.items()}}
+        # else the errors of the variances would be equal at all steps
+        seed = stream_seed(self.config.seed, step)
+        return {**terms, **self.compared.variances(self._watched_loss, list(self.model.encoder.parameters()), seed)}
 
-    def gradient_variance(self, estimator: Estimator) -> float:
-        """The variance of the gradient of the loss in a parameter of the encoder, mean over the parameters.
-
-        The batch is the first one of the training set, binarised once, so that only the codes are random.
-        """
-        encoder = list(self.model.encoder.parameters())
-        gradients = []
-        for _ in range(self.config.gradient_variance.repeats):
-            with torch.enable_grad():
-                loss = -self.model.bound(self.watched, 1.0, estimator.expectation, self.training.num_samples).mean()
-            gradients.append(torch.cat([part.flatten() for part in torch.autograd.grad(loss, encoder)]))
-        return torch.stack(gradients).double().var(0).mean().item()
+    def _watched_loss(self, expectation: Expectation) -> Tensor:
+        """The loss of the first training images, binarised once, so that only the codes are random."""
+        return -self.model.bound(self.watched, 1.0, expectation, self.training.num_samples).mean()
 
     def scores(self) -> dict[str, float]:
         """Scores of the current state on the test images."""
@@ -131,9 +118,7 @@ class VAETask:
     def arrays(self) -> Arrays:
         """What the figures are drawn from: see ``pictures``; and how the compared methods are called."""
         torch.manual_seed(self.config.seed)
-        labels = [estimator.label_for(self.model.latent.family) for estimator in self.compared.values()]
-        compared = {"variance_metrics": np.array(list(self.compared)), "variance_labels": np.array(labels)}
-        return {**pictures(self.model, self.test, self.data.side), **(compared if labels else {})}
+        return {**pictures(self.model, self.test, self.data.side), **self.compared.names()}
 
     def state_dict(self) -> dict[str, Any]:
         """See ``Task``."""
@@ -148,10 +133,3 @@ class VAETask:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
-
-
-def variance_metric(method: Component, tree: ConfigTree) -> str:
-    """The metric of a method's gradient variance: named by the method, and by those options that differ from its file's."""
-    usual = tree.load("method", method.name) if method.name in tree.choices("method") else {}
-    others = [f"{key}_{value}".lower() for key, value in method.options.items() if key not in usual or usual[key] != value]
-    return VARIANCE + "_".join([method.name, *others])

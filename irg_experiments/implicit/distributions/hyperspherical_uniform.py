@@ -10,7 +10,7 @@ from irg_experiments.implicit.sampling import standard_normal
 from irg_experiments.implicit.special.von_mises_fisher import checked_dimension, log_sphere_area
 
 
-class UnitVector(constraints.Constraint):
+class _UnitVector(constraints.Constraint):
     """Vectors along the last dimension whose length is 1, up to ε^(2/3) for the ε of the dtype.
 
     The tolerance is 2.4e-5 in float32 and 4e-11 in float64, which any way of normalising a vector in its own dtype meets. A
@@ -26,7 +26,7 @@ class UnitVector(constraints.Constraint):
         return (torch.linalg.vector_norm(value, dim=-1) - 1).abs() <= tolerance
 
 
-unit_vector = UnitVector()
+unit_vector = _UnitVector()
 
 
 def uniform_direction(shape: tuple[int, ...], like: Tensor, generator: Generator | None = None) -> Tensor:

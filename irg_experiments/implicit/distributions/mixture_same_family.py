@@ -52,22 +52,27 @@ class MixtureSameFamily(ReparameterizableByCDF, torch.distributions.MixtureSameF
             noise, density = self._scalar_transform(factors, value)
             return reparameterize(value, lambda _: noise, jacobian=density)
         noise, jacobian = self._vector_transform(factors, value)
-        flat = reparameterize(value.flatten(-self._event_ndims), lambda _: noise, event_dim=1, jacobian=jacobian)
+        flat = reparameterize(value.flatten(-len(self.event_shape)), lambda _: noise, event_dim=1, jacobian=jacobian)
         return flat.reshape(value.shape)
 
     def _draw(self, shape: Size, generator: Generator | None) -> Tensor:
-        shape = shape[: len(shape) - self._event_ndims]
+        shape = shape[: len(shape) - len(self.event_shape)]
         draws = sample_from(self.component_distribution, shape[: len(shape) - len(self.batch_shape)], generator)
         probs = self.mixture_distribution.probs
         cumulative = probs.cumsum(-1)
         uniform = standard_uniform((*shape, 1), probs, generator)
         pick = (cumulative[..., :-1] <= uniform * cumulative[..., -1:]).sum(-1)
-        index = pick.reshape(pick.shape + (1,) * (self._event_ndims + 1)).expand((*pick.shape, 1, *self.event_shape))
+        index = pick.reshape(pick.shape + (1,) * (len(self.event_shape) + 1)).expand((*pick.shape, 1, *self.event_shape))
         return draws.gather(len(shape), index).squeeze(len(shape))
 
     def survival_function(self, value: Tensor) -> Tensor:
         """P(Z > value) of a mixture of scalars, from the survival functions of the components."""
-        return (self.mixture_distribution.probs * survival_function(self.component_distribution, self._pad(value))).sum(-1)
+        tails = survival_function(self.component_distribution, self._per_component(value))
+        return (self.mixture_distribution.probs * tails).sum(-1)
+
+    def _per_component(self, value: Tensor) -> Tensor:
+        """Return the value with a dimension for the components before those of the event."""
+        return value.unsqueeze(-1 - len(self.event_shape))
 
     def _factors(self) -> Distribution:
         """Return the univariate distributions inside the components."""
@@ -82,7 +87,7 @@ class MixtureSameFamily(ReparameterizableByCDF, torch.distributions.MixtureSameF
 
     def _scalar_transform(self, factors: Distribution, value: Tensor) -> tuple[Tensor, Tensor]:
         """Return S and its density."""
-        point, probs = self._pad(value), self.mixture_distribution.probs
+        point, probs = self._per_component(value), self.mixture_distribution.probs
         _, noise = _mixed(factors, point, probs, 0)
         with torch.no_grad():
             density = (probs * factors.log_prob(point).exp()).sum(-1)
@@ -90,9 +95,9 @@ class MixtureSameFamily(ReparameterizableByCDF, torch.distributions.MixtureSameF
 
     def _vector_transform(self, factors: Distribution, value: Tensor) -> tuple[Tensor, Tensor]:
         """Return S of the flattened event and its Jacobian."""
-        ndims = self._event_ndims
+        ndims = len(self.event_shape)
         logits = self.mixture_distribution.logits
-        point = self._pad(value).expand(value.shape[: value.dim() - ndims] + logits.shape[-1:] + self.event_shape)
+        point = self._per_component(value).expand(value.shape[: value.dim() - ndims] + logits.shape[-1:] + self.event_shape)
         log_density, pullback, *_ = torch.func.vjp(factors.log_prob, point)
         (score,) = pullback(torch.ones_like(log_density))
         log_density, score = log_density.flatten(-ndims), score.flatten(-ndims)

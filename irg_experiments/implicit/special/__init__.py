@@ -1,6 +1,7 @@
 """Special functions and derivatives of samples that torch lacks, named as in SciPy where SciPy has them.
 
-They take and return tensors, elementwise and with broadcasting, on every device. float16 and bfloat16 are computed in float32.
+They take and return tensors, elementwise and with broadcasting, on every device; where there are several arguments, all but one
+may be Python numbers. float16 and bfloat16 are computed in float32.
 The value outside the domain is NaN. Derivatives of samples are taken at a fixed value of the distribution function.
 """
 

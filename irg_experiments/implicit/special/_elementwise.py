@@ -11,7 +11,7 @@ from irg_experiments.implicit._kernel_cache import Formula
 from irg_experiments.implicit.compilation import evaluate
 
 
-def elementwise(function: Formula, partials: Sequence[Formula], *arguments: Tensor) -> Tensor:
+def elementwise(function: Formula, partials: Sequence[Formula], *arguments: Tensor | float) -> Tensor:
     """Evaluate ``function(*arguments)``, differentiable in each argument.
 
     Args:
@@ -19,18 +19,39 @@ def elementwise(function: Formula, partials: Sequence[Formula], *arguments: Tens
             values along a new first dimension if none of its partial derivatives is defined.
         partials: the partial derivative by each argument, as a function of all arguments. Second derivatives differentiate it,
             so it consists of differentiable operations, or raises.
-        arguments: tensors that broadcast. They are promoted to one dtype; float16 and bfloat16 are computed in float32.
+        arguments: tensors that broadcast, at least one, and numbers. The tensors are promoted to one dtype; float16 and
+            bfloat16 are computed in float32.
 
     Returns:
         The values, of the broadcast shape and the promoted dtype.
+
+    Raises:
+        TypeError: no argument is a tensor.
     """
-    dtype = _promoted(arguments)
+    tensors = as_tensors(*arguments)
+    dtype = tensors[0].dtype
     if dtype in (torch.float16, torch.bfloat16):
-        return elementwise(function, partials, *(argument.float() for argument in arguments)).to(dtype)
-    broadcast = torch.broadcast_tensors(*(argument.to(dtype) for argument in arguments))
+        return elementwise(function, partials, *(argument.float() for argument in tensors)).to(dtype)
+    broadcast = torch.broadcast_tensors(*tensors)
     if not is_differentiated():
         return evaluate(function, broadcast)
     return apply(_Elementwise, _ForwardModeElementwise, _EagerElementwise, function, tuple(partials), *broadcast)
+
+
+def as_tensors(*arguments: Tensor | float) -> list[Tensor]:
+    """The arguments as tensors of one floating dtype: that of the tensors among them, which numbers do not change.
+
+    Raises:
+        TypeError: none is a tensor.
+    """
+    tensors = [argument for argument in arguments if isinstance(argument, Tensor)]
+    if not tensors:
+        raise TypeError("at least one argument must be a tensor")
+    dtype, device = _promoted(tensors), tensors[0].device
+    return [
+        argument.to(dtype) if isinstance(argument, Tensor) else torch.tensor(argument, dtype=dtype, device=device)
+        for argument in arguments
+    ]
 
 
 def _promoted(arguments: Sequence[Tensor]) -> torch.dtype:

@@ -46,7 +46,7 @@ from irg_experiments.implicit.special._elementwise import elementwise, not_imple
 _SIDE = 0.75
 
 
-def beta_sample_grad(a: Tensor, b: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+def beta_sample_grad(a: Tensor | float, b: Tensor | float, z: Tensor | float) -> tuple[Tensor, Tensor]:
     """The derivatives dz/da and dz/db of a sample z of Beta(a, b) at fixed I_z(a, b).
 
     dz/da = −(∂I/∂a) / p(z) and dz/db = −(∂I/∂b) / p(z), with the distribution function I and the density p.
@@ -70,7 +70,7 @@ def beta_sample_grad(a: Tensor, b: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
     return dz_da, dz_db
 
 
-def betainc(a: Tensor, b: Tensor, x: Tensor) -> Tensor:
+def betainc(a: Tensor | float, b: Tensor | float, x: Tensor | float) -> Tensor:
     """The distribution function I_x(a, b) of Beta(a, b) at x, differentiable in a, b and x.
 
     Args:

@@ -40,7 +40,7 @@ from irg_experiments.implicit.special._gamma_coefficients import GAMMA_FITS, Gam
 _TINY = 1e-20
 
 
-def gamma_sample_grad(a: Tensor, z: Tensor) -> Tensor:
+def gamma_sample_grad(a: Tensor | float, z: Tensor | float) -> Tensor:
     """The derivative dz/da of a sample z of Gamma(a, 1) at fixed P(a, z).
 
     dz/da = −(∂P/∂a) / p(a, z), with the distribution function P and the density p.
@@ -61,7 +61,7 @@ def gamma_sample_grad(a: Tensor, z: Tensor) -> Tensor:
     return elementwise(_gamma_sample_grad, _VALUES_ONLY, a, z)
 
 
-def log_gamma_sample_grad(a: Tensor, log_z: Tensor) -> Tensor:
+def log_gamma_sample_grad(a: Tensor | float, log_z: Tensor | float) -> Tensor:
     """The derivative d(ln z)/da of a sample z of Gamma(a, 1) at fixed P(a, z), from ln z.
 
     It is finite where z underflows: for a = 1e-3 a typical ln z is −1000, and the derivative is (ψ(a + 1) − ln z)/a.

@@ -45,7 +45,7 @@ from irg_experiments.implicit.special._gammainc_coefficients import GAMMAINC_FIT
 from irg_experiments.implicit.special.gamma import gamma_sample_grad
 
 
-def gammainc(a: Tensor, x: Tensor) -> Tensor:
+def gammainc(a: Tensor | float, x: Tensor | float) -> Tensor:
     """The distribution function P(a, x) = γ(a, x)/Γ(a) of Gamma(a, 1) at x, differentiable in a and x.
 
     Args:
@@ -65,7 +65,7 @@ def gammainc(a: Tensor, x: Tensor) -> Tensor:
     return elementwise(_gammainc, (_gammainc_grad_a, _density), a, x)
 
 
-def gammaincc(a: Tensor, x: Tensor) -> Tensor:
+def gammaincc(a: Tensor | float, x: Tensor | float) -> Tensor:
     """The complement Q(a, x) = 1 − P(a, x), accurate where it is small; otherwise as ``gammainc``."""
     return elementwise(_gammaincc, (_gammaincc_grad_a, _minus_density), a, x)
 

@@ -6,13 +6,14 @@ At small shapes z underflows and only its logarithm can be represented: typical 
 import torch
 from torch import Tensor
 
+from irg_experiments.implicit.special._elementwise import as_tensors
 from irg_experiments.implicit.special.gammainc import gammainc, gammaincc
 
 # smaller z have P(a, z) = zᵃ/Γ(a + 1) up to rounding in every dtype
 _TINY = 1e-20
 
 
-def log_gamma_density(a: Tensor, y: Tensor) -> Tensor:
+def log_gamma_density(a: Tensor | float, y: Tensor | float) -> Tensor:
     """The density of y = ln z for z ~ Gamma(a, 1): exp(a y − e^y) / Γ(a).
 
     Args:
@@ -23,10 +24,11 @@ def log_gamma_density(a: Tensor, y: Tensor) -> Tensor:
         The density, differentiable in both arguments. The relative error is a few units of rounding times the largest of
         a |y|, e^y and ln Γ(a): at most 2e-12 in float64 and 5e-4 in float32 for shapes up to 1000.
     """
+    a, y = as_tensors(a, y)
     return (a * y - y.exp() - torch.lgamma(a)).exp()
 
 
-def log_gamma_cdf_difference(a: Tensor, y: Tensor, b: Tensor, x: Tensor) -> Tensor:
+def log_gamma_cdf_difference(a: Tensor | float, y: Tensor | float, b: Tensor | float, x: Tensor | float) -> Tensor:
     """F(b, x) − F(a, y) for the distribution function F(a, y) = P(a, e^y) of y = ln z, z ~ Gamma(a, 1).
 
     The difference of F is taken in the lower half of the distribution and that of 1 − F in the upper half, so that no digits
@@ -42,6 +44,7 @@ def log_gamma_cdf_difference(a: Tensor, y: Tensor, b: Tensor, x: Tensor) -> Tens
         The difference. The absolute error for shapes from 1e-3 to 1000 is at most 1e-14 in float64 and 4e-7 in float32; in
         float64 it is also at most 1e-11 times the larger of the two tail probabilities.
     """
+    a, y, b, x = as_tensors(a, y, b, x)
     lower_a, upper_a = _tails(a, y)
     lower_b, upper_b = _tails(b, x)
     return torch.where(lower_a < upper_a, lower_b - lower_a, upper_a - upper_b)

@@ -49,7 +49,7 @@ from irg_experiments.implicit.special.beta import betainc_of_both
 _HUGE = 1e18
 
 
-def student_t_sample_grad(df: Tensor, t: Tensor) -> Tensor:
+def student_t_sample_grad(df: Tensor | float, t: Tensor | float) -> Tensor:
     """The derivative dt/d(df) of a sample t of the Student-t distribution at a fixed distribution function F(df, t).
 
     dt/d(df) = −(∂F/∂df) / p(t), with the density p.
@@ -71,7 +71,7 @@ def student_t_sample_grad(df: Tensor, t: Tensor) -> Tensor:
     return elementwise(_student_t_sample_grad, _VALUES_ONLY, df, t)
 
 
-def stdtr(df: Tensor, t: Tensor) -> Tensor:
+def stdtr(df: Tensor | float, t: Tensor | float) -> Tensor:
     """The distribution function of Student's t at t, differentiable in df and t.
 
     I_w(df/2, 1/2)/2 for t ≤ 0 and its complement for t > 0, where w = df/(df + t²) (Abramowitz & Stegun 26.7.1).

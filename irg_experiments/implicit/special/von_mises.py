@@ -42,7 +42,7 @@ from irg_experiments.implicit.special._von_mises_coefficients import VON_MISES_F
 _PI = {torch.float32: 3.1415927410125732, torch.float64: math.pi}
 
 
-def von_mises_sample_grad(concentration: Tensor, z: Tensor) -> Tensor:
+def von_mises_sample_grad(concentration: Tensor | float, z: Tensor | float) -> Tensor:
     """The derivative dz/dκ of a sample z of vM(0, κ) at a fixed distribution function F(z).
 
     dz/dκ = −(∂F/∂κ) / p(z), with the density p(z) = e^{κ cos z} / (2π I0(κ)).
@@ -64,7 +64,7 @@ def von_mises_sample_grad(concentration: Tensor, z: Tensor) -> Tensor:
     return elementwise(_von_mises_sample_grad, _VALUES_ONLY, concentration, z)
 
 
-def von_mises_cdf(x: Tensor, concentration: Tensor) -> Tensor:
+def von_mises_cdf(x: Tensor | float, concentration: Tensor | float) -> Tensor:
     """The distribution function F(x) of vM(0, κ), with F(x + 2πk) = F(x) + k; differentiable in x and κ.
 
     Args:

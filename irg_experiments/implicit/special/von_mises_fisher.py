@@ -130,7 +130,7 @@ def von_mises_fisher_negentropy(concentration: Tensor, dimension: int) -> Tensor
     return _of_concentration(_negentropy, _negentropy_grad, concentration, dimension)
 
 
-def von_mises_fisher_angle_grad(concentration: Tensor, angle: Tensor, dimension: int) -> Tensor:
+def von_mises_fisher_angle_grad(concentration: Tensor | float, angle: Tensor | float, dimension: int) -> Tensor:
     """The derivative dθ/dκ of the angle θ = arccos <loc, z> of a sample z at a fixed distribution function of θ.
 
     dθ/dκ = −∫_0^θ (cos t − A_d(κ)) q(t)/q(θ) dt, with the density q(θ) ~ e^{κ cos θ} sin^{d−2} θ.
@@ -153,7 +153,7 @@ def von_mises_fisher_angle_grad(concentration: Tensor, angle: Tensor, dimension:
     return elementwise(_InDimension(_angle_grad, checked_dimension(dimension)), _VALUES_ONLY, concentration, angle)
 
 
-def von_mises_fisher_sample_grad(concentration: Tensor, w: Tensor, dimension: int) -> Tensor:
+def von_mises_fisher_sample_grad(concentration: Tensor | float, w: Tensor | float, dimension: int) -> Tensor:
     """The derivative dw/dκ of w = <loc, z> of a sample z at a fixed distribution function of w.
 
     The density of w is proportional to e^{κw} (1 − w²)^{(d−3)/2}; dw/dκ = −sin θ dθ/dκ for w = cos θ.

@@ -1,9 +1,13 @@
 import json
+import sys
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 
 import pytest
 import torch
 
 from irg_experiments.experiments.accuracy.measure import TRUTH, Case, Comparison, derivatives
+from irg_experiments.experiments.accuracy.peers import gamma_peers, peer_versions
 from irg_experiments.experiments.accuracy.results import BASELINE
 from tests.truth import beta, gamma, student_t, von_mises
 
@@ -71,3 +75,14 @@ def test_the_shipped_truth_is_that_of_the_generators():
     assert float(student_t.derivative(df, t)) == pytest.approx(derivative, rel=1e-15)
     kappa, z, derivative = ROWS["von Mises"]["paper"][120]
     assert von_mises.row(kappa, z)[2] == pytest.approx(derivative, rel=1e-15)
+
+
+def test_the_versions_of_installed_peers_are_told(monkeypatch: pytest.MonkeyPatch):
+    for name in ("tensorflow", "jax"):
+        module = ModuleType(name)
+        module.__spec__, module.__version__ = ModuleSpec(name, None), f"1.2 of {name}"
+        monkeypatch.setitem(sys.modules, name, module)
+    assert peer_versions() == {"tensorflow": "1.2 of tensorflow", "jax": "1.2 of jax"}
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert peer_versions() == {}
+    assert gamma_peers() == {}

@@ -43,17 +43,6 @@ def test_images_land_in_their_row_and_column(tmp_path: Path, gap: int):
     assert half[:, : half.shape[1] // 2].mean() > half[:, half.shape[1] // 2 :].mean() + 0.3
 
 
-def test_variances_are_drawn_with_gaps_where_they_are_not_finite(tmp_path: Path):
-    rows = [
-        {"step": 1, "variance_rsvi": 1.0},
-        {"step": 2, "variance_rsvi": 0.5, "variance_implicit": 0.1, "loss": 3.0},
-        {"step": 3, "variance_rsvi": None, "variance_implicit": None},
-    ]
-    names = {"variance_rsvi": "RSVI, B = 1", "variance_implicit": "implicit"}
-    path = figures.gradient_variance(tmp_path / "variance.png", rows, names)
-    assert matplotlib.image.imread(path).std() > 0
-
-
 def test_the_committed_runs_have_the_pictures_of_their_metrics(tmp_path: Path):
     (directory,) = (Path(__file__).parents[3] / "outputs/reference/vae").glob("mnist-von_mises-2-*")
     drawn = {figure.name: figure.draw(tmp_path / f"{figure.name}.png") for figure in figures.figures(directory, {})}
