@@ -16,13 +16,10 @@ from irg_experiments.experiments.choices import make_estimator
 from irg_experiments.experiments.compared_estimators import ComparedEstimators
 from irg_experiments.experiments.lda.config import LDAConfig
 from irg_experiments.experiments.lda.task import LDATask
-from irg_experiments.experiments.lda.updates import Updates, mean_loss
+from irg_experiments.experiments.lda.updates import Updates, mean_loss, reads_few_rows
 from irg_experiments.models.common import Expectation
 from irg_experiments.models.topic_model import TopicModel
 from irg_experiments.results.arrays import Arrays
-
-# updates by rows are faster where a batch changes fewer rows than this share
-MOST_ROWS = 0.5
 
 
 class GradientTask(LDATask):
@@ -45,15 +42,10 @@ class GradientTask(LDATask):
             self.estimator,
             training.num_samples,
             training.learning_rate,
-            device.type == "cpu" and self._share_of_rows() < MOST_ROWS,
+            device.type == "cpu" and reads_few_rows(self.data.train, training.batch_size),
             compiled,
             device,
         )
-
-    def _share_of_rows(self) -> float:
-        """At most this share of the words occurs in a batch, on average."""
-        train = self.data.train
-        return len(train.words) / len(train) * self.training.batch_size / len(train.vocabulary)
 
     @property
     def label(self) -> str:

@@ -8,13 +8,22 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from irg_experiments.data import BagOfWords
+from irg_experiments.data import BagOfWords, Corpus
 from irg_experiments.estimators import Estimator
 from irg_experiments.models.common import ElboTerms
 from irg_experiments.models.topic_model import TopicModel
 from irg_experiments.training.compilation import loss_and_grad
 from irg_experiments.training.optimizer import adam, update
 from irg_experiments.training.row_adam import RowAdam
+
+# share of the words in a batch below which updates by rows are faster on the CPU
+FEW_ROWS = 0.5
+
+
+def reads_few_rows(corpus: Corpus, batch_size: int) -> bool:
+    """Whether batches have so few of the words that updates by rows are faster on the CPU."""
+    most_words = len(corpus.words) / len(corpus) * batch_size  # if no two documents of a batch shared a word
+    return most_words < FEW_ROWS * len(corpus.vocabulary)
 
 
 def mean_loss(terms: ElboTerms) -> Tensor:
