@@ -32,11 +32,12 @@ class BagOfWords(NamedTuple):
     offsets: Tensor  # (B + 1,) where each document's entries start; the last is n
     order: Tensor  # (n,) permutation that sorts the entries by word
     word_offsets: Tensor  # (V + 1,) where each word's entries start in that order
+    present: Tensor  # (U,) the words that occur, ascending
 
     @property
-    def entries(self) -> tuple[Tensor, ...]:
-        """The tensors of length n, which differs between batches."""
-        return self.words, self.counts, self.documents, self.order
+    def varying(self) -> tuple[Tensor, ...]:
+        """The tensors whose lengths, n and U, differ between batches."""
+        return self.words, self.counts, self.documents, self.order, self.present
 
     @property
     def lengths(self) -> Tensor:
@@ -116,7 +117,8 @@ class Corpus:
         order = _argsort(words, len(self.vocabulary))
         # counting from word -1 makes the cumulative sum start at 0
         word_offsets = torch.bincount(words + 1, minlength=len(self.vocabulary) + 1).cumsum(0)
-        return BagOfWords(words, counts, documents, offsets.to(device), order, word_offsets)
+        present = word_offsets.diff().nonzero().squeeze(1)
+        return BagOfWords(words, counts, documents, offsets.to(device), order, word_offsets, present)
 
     def batches(self, size: int) -> Iterator[BagOfWords]:
         """The whole corpus once, in order, in batches of at most ``size`` documents."""

@@ -36,6 +36,7 @@ class AmortizedLDA(TopicModel):
     """
 
     prior_parameters = ("prior_logits",)
+    word_parameters = ("word_weight",)
     outputs_per_topic: ClassVar[int] = 1
     least_topics: ClassVar[int] = 1
 

@@ -18,18 +18,27 @@ def segmented_sum(rows: Tensor, matrix: Tensor, offsets: Tensor, weights: Tensor
     return embedding_bag(rows, matrix, offsets, mode="sum", per_sample_weights=weights, include_last_offset=True)
 
 
+def _of_present(x: BagOfWords, weight: Tensor) -> bool:
+    """Whether a weight has rows for the words that occur alone; where all occur, both meanings agree."""
+    return len(weight) != len(x.word_offsets) - 1
+
+
 class _CountMatmul(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, weight: Tensor, *batch: Tensor) -> Tensor:
         x = BagOfWords(*batch)
         ctx.save_for_backward(*batch)
-        return segmented_sum(x.words, weight, x.offsets, x.counts)
+        ctx.of_present = _of_present(x, weight)
+        words = torch.searchsorted(x.present, x.words) if ctx.of_present else x.words
+        return segmented_sum(words, weight, x.offsets, x.counts)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x = BagOfWords(*ctx.saved_tensors)
-        grad_weight = segmented_sum(x.documents[x.order], grad.contiguous(), x.word_offsets, x.counts[x.order])
+        # words that do not occur have empty segments
+        offsets = torch.cat([x.word_offsets[x.present], x.word_offsets[-1:]]) if ctx.of_present else x.word_offsets
+        grad_weight = segmented_sum(x.documents[x.order], grad.contiguous(), offsets, x.counts[x.order])
         return grad_weight, *(None for _ in x)
 
 
@@ -56,7 +65,15 @@ class _MixtureLogLikelihood(torch.autograd.Function):
 
 
 def count_matmul(x: BagOfWords, weight: Tensor) -> Tensor:
-    """X @ weight for the B × V counts X: shape (B, H) for weight of shape (V, H); once differentiable in weight."""
+    """X @ weight for the B × V counts X.
+
+    Args:
+        x: B documents over V words.
+        weight: a row per word, shape (V, H), or a row per word that occurs, shape (U, H) in the order of ``x.present``.
+
+    Returns:
+        Shape (B, H); once differentiable in weight.
+    """
     return _CountMatmul.apply(weight, *x)
 
 

@@ -22,10 +22,13 @@ class TopicModel(nn.Module, abc.ABC):
         family: distribution of z under the posterior, inside any ``td.Independent``; the estimator must support it.
         prior_parameters: names, as in ``named_parameters``, of the parameters that keep their initial values for the first
             ``training.prior_burn_in_steps`` steps.
+        word_parameters: names of parameters of shape (V, H) that are used in ``count_matmul`` of the batch alone, so that
+            training may replace one by its rows for the words that occur.
     """
 
     family: ClassVar[type[Distribution]]
     prior_parameters: ClassVar[tuple[str, ...]] = ()
+    word_parameters: ClassVar[tuple[str, ...]] = ()
 
     @abc.abstractmethod
     def posterior(self, x: BagOfWords) -> Distribution:
@@ -62,3 +65,7 @@ class TopicModel(nn.Module, abc.ABC):
         posterior, beta = self.posterior(x), self.topics()
         log_likelihood = expectation(lambda z: mixture_log_likelihood(x, self.topic_weights(z), beta), posterior, num_samples)
         return ElboTerms(log_likelihood, self.kl(posterior))
+
+    def forward(self, x: BagOfWords, expectation: Expectation = sample_mean, num_samples: int = 1) -> ElboTerms:
+        """See ``elbo``."""
+        return self.elbo(x, expectation, num_samples)

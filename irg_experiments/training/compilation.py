@@ -18,6 +18,7 @@ def loss_and_grad(
     compiled: bool,
     device: torch.device,
     varying: Callable[..., Iterable[Tensor]] = lambda *_: (),
+    inputs: Callable[..., Iterable[Tensor]] = lambda *_: (),
 ) -> LossAndGrad:
     """A function of the same arguments as ``loss`` that returns the detached loss and its gradients.
 
@@ -32,6 +33,8 @@ def loss_and_grad(
         compiled: whether to use ``torch.compile``.
         device: device of the tensors.
         varying: takes the arguments of ``loss`` and returns the tensors whose first dimension differs between calls.
+        inputs: takes the arguments of ``loss`` and returns those of them whose gradients are returned after those of the
+            parameters; they require gradients.
 
     Raises:
         UserError: ``compiled``, but there is no compiler for the device.
@@ -40,7 +43,7 @@ def loss_and_grad(
 
     def function(*arguments: Any) -> tuple[Tensor, tuple[Tensor, ...]]:
         value = loss(*arguments)
-        return value.detach(), torch.autograd.grad(value, parameters)
+        return value.detach(), torch.autograd.grad(value, [*parameters, *inputs(*arguments)])
 
     if not compiled:
         return function

@@ -13,12 +13,11 @@ import numpy as np
 import torch
 
 from irg_experiments import implicit
-from irg_experiments.data import BagOfWords, Corpus, DocumentStream
+from irg_experiments.data import Corpus, DocumentStream
 from irg_experiments.estimators import Implicit
+from irg_experiments.experiments.lda.updates import Updates
 from irg_experiments.models.lda import LDA
-from irg_experiments.training.compilation import loss_and_grad
 from irg_experiments.training.loop import denormals_flushed
-from irg_experiments.training.optimizer import adam, update
 
 DOCUMENTS, ENTRIES, NUM_WORDS = 804_414, 60_900_000, 10_000
 TOPICS, BATCH, WARMUP = 50, 32, 20
@@ -57,20 +56,13 @@ def main() -> None:
     implicit.set_compile("on")
     corpus = zipf_corpus()
     print(f"{len(corpus):,} documents, {len(corpus.words):,} entries: {peak_gigabytes():.2f} GB before training", flush=True)
-    model, estimator, stream = LDA(NUM_WORDS, TOPICS, [300, 300, 300]), Implicit(), DocumentStream(corpus, BATCH, seed=0)
-    parameters = list(model.parameters())
-    optimizer = adam(parameters, 3e-4)
-
-    def loss(batch: BagOfWords) -> torch.Tensor:
-        terms = model.elbo(batch, estimator.expectation)
-        return (terms.kl - terms.log_likelihood).mean()
-
-    function = loss_and_grad(loss, parameters, True, torch.device("cpu"), varying=lambda batch: batch.entries)
+    model, stream = LDA(NUM_WORDS, TOPICS, [300, 300, 300]), DocumentStream(corpus, BATCH, seed=0)
+    updates = Updates(model, Implicit(), 1, 3e-4, by_rows=True, compiled=True, device=torch.device("cpu"))
     with denormals_flushed():
         for step in range(WARMUP + arguments.steps):
             if step == WARMUP:
                 start = time.perf_counter()
-            update(optimizer, function(stream.batch(step))[1])
+            updates.step(stream.batch(step))
     seconds = time.perf_counter() - start
     print(f"peak memory {peak_gigabytes():.2f} GB, {arguments.steps / seconds:.0f} steps per second")
 

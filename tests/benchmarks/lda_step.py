@@ -16,9 +16,9 @@ from torch.nn.functional import softplus
 from irg_experiments import implicit
 from irg_experiments.data.bag_of_words import BagOfWords, Corpus
 from irg_experiments.estimators import Implicit
+from irg_experiments.experiments.lda.updates import Updates, reads_few_rows
 from irg_experiments.models.lda import LDA
-from irg_experiments.training.compilation import loss_and_grad
-from irg_experiments.training.optimizer import adam, update
+from irg_experiments.training.row_adam import DENSE_STEPS
 from tests.benchmarks.turns import Step, median_milliseconds
 
 TOPICS, BATCH, STEPS_A_TURN = 50, 32, 30
@@ -75,24 +75,19 @@ def dense_counts(batch: BagOfWords, num_words: int) -> Tensor:
     return counts
 
 
-def sparse_step(corpus: Corpus) -> Step:
+def sparse_step(corpus: Corpus, by_rows: bool) -> Step:
     """A step of this package, including the selection of the batch."""
     torch.set_flush_denormal(True)  # as the training loop does
     model = LDA(num_words=len(corpus.vocabulary), topics=TOPICS, hidden=[300, 300, 300])
-    parameters: list[Tensor] = list(model.parameters())
-    optimizer, estimator = adam(parameters, 3e-4), Implicit()
-
-    def loss(batch: BagOfWords) -> Tensor:
-        terms = model.elbo(batch, estimator.expectation)
-        return (terms.kl - terms.log_likelihood).mean()
-
-    function = loss_and_grad(loss, parameters, True, torch.device("cpu"), varying=lambda batch: batch.entries)
+    updates = Updates(model, Implicit(), 1, 3e-4, by_rows, True, torch.device("cpu"))
+    for table in updates.tables.values():  # as after the steps that move all rows
+        table.step = DENSE_STEPS
+        table.updated.fill_(DENSE_STEPS)
     num_batches = len(corpus) // BATCH
 
     def step(index: int) -> None:
         start = index % num_batches * BATCH
-        _, gradients = function(corpus.slice(start, start + BATCH))
-        update(optimizer, gradients)
+        updates.step(corpus.slice(start, start + BATCH))
 
     return step
 
@@ -103,7 +98,9 @@ def variant(name: str, corpus: Corpus) -> Step:
     return {
         "dense, default Adam": lambda: dense_step(corpus, None),
         "dense, fused Adam": lambda: dense_step(corpus, True),
-        "this package": lambda: sparse_step(corpus),
+        "this package, Adam on all rows": lambda: sparse_step(corpus, by_rows=False),
+        "this package, Adam by rows": lambda: sparse_step(corpus, by_rows=True),
+        "this package": lambda: sparse_step(corpus, reads_few_rows(corpus, BATCH)),
     }[name]()
 
 
@@ -112,7 +109,13 @@ def variant_of(name: str, num_words: int, distinct_words: int) -> Step:
     return variant(name, zipf_corpus(num_words, distinct_words))
 
 
-VARIANTS = ("dense, default Adam", "dense, fused Adam", "this package")
+VARIANTS = (
+    "dense, default Adam",
+    "dense, fused Adam",
+    "this package, Adam on all rows",
+    "this package, Adam by rows",
+    "this package",
+)
 
 
 def main() -> None:

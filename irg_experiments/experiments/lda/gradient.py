@@ -1,5 +1,6 @@
 """A topic model with an amortised posterior, trained by an estimator's gradients of the evidence lower bound."""
 
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
@@ -15,11 +16,10 @@ from irg_experiments.experiments.choices import make_estimator
 from irg_experiments.experiments.compared_estimators import ComparedEstimators
 from irg_experiments.experiments.lda.config import LDAConfig
 from irg_experiments.experiments.lda.task import LDATask
+from irg_experiments.experiments.lda.updates import Updates, mean_loss, reads_few_rows
 from irg_experiments.models.common import Expectation
 from irg_experiments.models.topic_model import TopicModel
 from irg_experiments.results.arrays import Arrays
-from irg_experiments.training.compilation import loss_and_grad
-from irg_experiments.training.optimizer import adam, update
 
 
 class GradientTask(LDATask):
@@ -37,31 +37,31 @@ class GradientTask(LDATask):
         self.num_samples = training.num_samples
         super().__init__(config, device, compiled, tree)
         self.watched = self.stream.corpus.slice(0, training.batch_size)
-        names, parameters = zip(*self.model.named_parameters(), strict=True)
-        self.parameters: list[Tensor] = list(parameters)
-        self.waiting = [name in self.model.prior_parameters for name in names]
-        self.optimizer = adam(self.parameters, training.learning_rate)
-        self.loss_and_grad = loss_and_grad(self._loss, self.parameters, compiled, device, varying=lambda batch: batch.entries)
+        self.updates = Updates(
+            self.model,
+            self.estimator,
+            training.num_samples,
+            training.learning_rate,
+            device.type == "cpu" and reads_few_rows(self.data.train, training.batch_size),
+            compiled,
+            device,
+        )
 
     @property
     def label(self) -> str:
         """See ``LDATask``."""
         return self.estimator.label
 
-    def _loss(self, batch: BagOfWords) -> Tensor:
-        return self._loss_by(self.estimator.expectation, batch)
-
     def _loss_by(self, expectation: Expectation, batch: BagOfWords) -> Tensor:
-        terms = self.model.elbo(batch, expectation, self.num_samples)
-        return (terms.kl - terms.log_likelihood).mean()
+        return mean_loss(self.model.elbo(batch, expectation, self.num_samples))
 
     def training_step(self, step: int) -> Tensor:
         """See ``Task``."""
-        loss, gradients = self.loss_and_grad(self.stream.batch(step))
-        frozen = step < self.training.prior_burn_in_steps
-        pairs = zip(self.waiting, gradients, strict=True)
-        update(self.optimizer, [None if frozen and waits else gradient for waits, gradient in pairs])
-        return loss
+        return self.updates.step(self.stream.batch(step), step < self.training.prior_burn_in_steps)
+
+    def current(self) -> AbstractContextManager[None]:
+        """See ``LDATask``."""
+        return self.updates.current()
 
     def evaluate(self, step: int) -> dict[str, float]:
         """See ``LDATask``; and the variance of the encoder's gradient by each compared method, for the first documents."""
@@ -70,14 +70,16 @@ class GradientTask(LDATask):
             return metrics
         seed = stream_seed(self.config.seed, step)  # else the errors of the variances would be equal at all steps
         loss = partial(self._loss_by, batch=self.watched)
-        return {**metrics, **self.compared.variances(loss, self.encoder_parameters(), seed)}
+        with self.current():
+            return {**metrics, **self.compared.variances(loss, self.encoder_parameters(), seed)}
 
     @torch.enable_grad()
     def encoder_parameters(self) -> list[Tensor]:
         """Those that a posterior depends on."""
+        parameters = list(self.model.parameters())
         mean = self.model.posterior(self.watched).mean.sum()
-        gradients = torch.autograd.grad(mean, self.parameters, allow_unused=True)
-        return [parameter for parameter, gradient in zip(self.parameters, gradients, strict=True) if gradient is not None]
+        gradients = torch.autograd.grad(mean, parameters, allow_unused=True)
+        return [parameter for parameter, gradient in zip(parameters, gradients, strict=True) if gradient is not None]
 
     def topics(self) -> Arrays:
         """See ``LDATask``; and how the compared methods are called."""
@@ -85,9 +87,8 @@ class GradientTask(LDATask):
 
     def state_dict(self) -> dict[str, Any]:
         """See ``Task``."""
-        return {**super().state_dict(), "optimizer": self.optimizer.state_dict()}
+        return self.updates.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See ``Task``."""
-        super().load_state_dict(state)
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.updates.load_state_dict(state)

@@ -2,6 +2,7 @@
 
 import abc
 import math
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -62,6 +63,10 @@ class LDATask(abc.ABC):
     def training_step(self, step: int) -> Tensor:
         """See ``Task``."""
 
+    def current(self) -> AbstractContextManager[None]:
+        """Within it the model has all its parameters after the last step; between steps a part of them may lag behind."""
+        return nullcontext()
+
     def train(self, directory: Path) -> TrainingResult:
         """Trains to the end of the budget."""
         t = self.training
@@ -70,7 +75,8 @@ class LDATask(abc.ABC):
 
     def evaluate(self, step: int) -> dict[str, float]:
         """Perplexity, bound and divergence of the whole test set, from one sample of the topic weights per document."""
-        parts = [self._scores(batch) for batch in self.test.batches(EVALUATION_BATCH)]
+        with self.current():
+            parts = [self._scores(batch) for batch in self.test.batches(EVALUATION_BATCH)]
         scores = {name: torch.cat([part[name] for part in parts]).double() for name in parts[0]}
         return self._metrics(scores)
 
@@ -107,8 +113,9 @@ class LDATask(abc.ABC):
     def _sampled_weights(self) -> NDArray[np.floating]:
         """A posterior sample of the topic weights of each test document, (D, K), the same at each call."""
         torch.manual_seed(self.config.seed)
-        posteriors = map(self.model.posterior, self.test.batches(EVALUATION_BATCH))
-        return torch.cat([self.model.topic_weights(posterior.sample()) for posterior in posteriors]).cpu().numpy()
+        with self.current():
+            posteriors = map(self.model.posterior, self.test.batches(EVALUATION_BATCH))
+            return torch.cat([self.model.topic_weights(posterior.sample()) for posterior in posteriors]).cpu().numpy()
 
     @torch.no_grad()
     def topics(self) -> Arrays:
@@ -118,7 +125,8 @@ class LDATask(abc.ABC):
         quantiles ``QUANTILES`` over the test documents of the weights of a posterior sample, sorted within each document;
         and ``vocabulary``.
         """
-        weights = [self.model.mean_topic_weights(batch) for batch in self.test.batches(EVALUATION_BATCH)]
+        with self.current():
+            weights = [self.model.mean_topic_weights(batch) for batch in self.test.batches(EVALUATION_BATCH)]
         arrays = {"topics": self.model.topics().cpu().numpy(), "weights": torch.cat(weights).mean(0).cpu().numpy()}
         if self.data.topics is not None:
             arrays["true_topics"] = self.data.topics.cpu().numpy()

@@ -1,0 +1,113 @@
+"""The updates of a topic model by gradients of its bound."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.func import functional_call
+
+from irg_experiments.data import BagOfWords, Corpus
+from irg_experiments.estimators import Estimator
+from irg_experiments.models.common import ElboTerms
+from irg_experiments.models.topic_model import TopicModel
+from irg_experiments.training.compilation import loss_and_grad
+from irg_experiments.training.optimizer import adam, update
+from irg_experiments.training.row_adam import RowAdam
+
+# share of the words in a batch below which updates by rows are faster on the CPU
+FEW_ROWS = 0.5
+
+
+def reads_few_rows(corpus: Corpus, batch_size: int) -> bool:
+    """Whether batches have so few of the words that updates by rows are faster on the CPU."""
+    most_words = len(corpus.words) / len(corpus) * batch_size  # if no two documents of a batch shared a word
+    return most_words < FEW_ROWS * len(corpus.vocabulary)
+
+
+def mean_loss(terms: ElboTerms) -> Tensor:
+    """The negative bound per document, in nats."""
+    return (terms.kl - terms.log_likelihood).mean()
+
+
+class Updates:
+    """Adam on the negative bound of a batch.
+
+    Args:
+        model: what is trained.
+        estimator: of the gradient.
+        num_samples: of the topic weights per document.
+        learning_rate: of Adam.
+        by_rows: whether word parameters are updated at the rows of the words that occur, by ``RowAdam``.
+        compiled: whether a step is compiled.
+        device: of model and batches.
+    """
+
+    def __init__(
+        self,
+        model: TopicModel,
+        estimator: Estimator,
+        num_samples: int,
+        learning_rate: float,
+        by_rows: bool,
+        compiled: bool,
+        device: torch.device,
+    ) -> None:
+        self.model, self.estimator, self.num_samples = model, estimator, num_samples
+        named = dict(model.named_parameters())
+        by_word = model.word_parameters if by_rows else ()
+        self.tables = {name: RowAdam(named.pop(name), learning_rate, compiled) for name in by_word}
+        self.waiting = [name in model.prior_parameters for name in named]
+        self.optimizer = adam(list(named.values()), learning_rate)
+        self.loss_and_grad = loss_and_grad(
+            self._loss,
+            list(named.values()),
+            compiled,
+            device,
+            varying=lambda batch, *rows: (*batch.varying, *rows),
+            inputs=lambda _, *rows: rows,
+        )
+
+    def _loss(self, batch: BagOfWords, *rows: Tensor) -> Tensor:
+        arguments = (batch, self.estimator.expectation, self.num_samples)
+        terms = functional_call(self.model, dict(zip(self.tables, rows, strict=True)), arguments)
+        return mean_loss(terms)
+
+    def step(self, batch: BagOfWords, prior_fixed: bool = False) -> Tensor:
+        """One update; returns the detached loss, nats per document.
+
+        Args:
+            batch: of training documents.
+            prior_fixed: whether the parameters of the prior keep their values.
+        """
+        rows = [table.rows(batch.present) for table in self.tables.values()]
+        loss, gradients = self.loss_and_grad(batch, *(row.values.requires_grad_() for row in rows))
+        number = len(self.waiting)
+        pairs = zip(self.waiting, gradients[:number], strict=True)
+        update(self.optimizer, [None if prior_fixed and waits else gradient for waits, gradient in pairs])
+        for table, row, gradient in zip(self.tables.values(), rows, gradients[number:], strict=True):
+            table.update(row, gradient)
+        return loss
+
+    @contextlib.contextmanager
+    def current(self) -> Iterator[None]:
+        """Within the block, the model has all its parameters after the last step."""
+        with contextlib.ExitStack() as stack:
+            for table in self.tables.values():
+                stack.enter_context(table.current())
+            yield
+
+    def state_dict(self) -> dict[str, Any]:
+        """Parameters, moments and steps."""
+        with self.current():
+            model = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
+        tables = {name: table.state_dict() for name, table in self.tables.items()}
+        return {"model": model, "optimizer": self.optimizer.state_dict(), "tables": tables}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restores what ``state_dict`` returned; raises any exception if the state belongs to another model."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        for name, table in self.tables.items():
+            table.load_state_dict(state["tables"][name])
