@@ -96,7 +96,7 @@ def parse(arguments: Sequence[str]) -> Arguments:
 
 
 def _check_folder(folder: Path) -> None:
-    if not any((folder / group).is_dir() for group in (*GROUPS, "hydra")):
+    if not any((folder / group).is_dir() for group in (*GROUPS, "sweep", "hydra")):
         folders = either([f"{group}/" for group in GROUPS])
         raise UserError(f"--config-dir {folder} has no option files: they are in its subfolders {folders}.")
     for group in GROUPS:  # of two files of one name Hydra would read the package's without a word
