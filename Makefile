@@ -44,11 +44,10 @@ bench: $(INSTALLED)  ## time training steps against the plain formulations, and 
 .PHONY: reference
 reference: $(INSTALLED)  ## repeat the runs behind the tables of outputs/reference (hours; set IRG_DATA to the real data)
 	$(BIN)/irg-run experiment=lda method=implicit data=bars
-	$(BIN)/irg-run -m experiment=lda method=implicit data=newsgroups budget=paper threads=1 seed=0,1,2
+	$(BIN)/irg-run -m +sweep=lda_table
 	$(BIN)/irg-run experiment=cross_entropy budget=paper
 	$(BIN)/irg-run experiment=accuracy budget=paper
-	$(BIN)/irg-run -m experiment=vae data=mnist budget=paper latent.dim=2,10 \
-	    latent=normal,gamma,gamma_10,beta,beta_10,von_mises,von_mises_10,von_mises_fisher
+	$(BIN)/irg-run -m +sweep=vae_table latent.dim=2,10 seed=0
 
 .PHONY: readme
 readme: $(INSTALLED)  ## write the tables of outputs/reference into README.md and the pages there

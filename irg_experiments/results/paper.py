@@ -1,5 +1,8 @@
 """Numbers as a paper prints them, and which runs they stand beside."""
 
+import math
+import statistics
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from irg_experiments.config.tree import ConfigTree
@@ -13,6 +16,22 @@ class Printed(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.mean}" if self.spread is None else f"{self.mean} ± {self.spread}"
+
+
+def difference(values: Sequence[float | None], printed: Printed | None, digits: int = 1) -> str:
+    """The mean over runs minus the printed mean, and in brackets how many standard errors this is; – where nothing is printed.
+
+    The standard error is √(s² / n + p²), with s the standard deviation over our n > 1 runs and p the printed spread as a whole:
+    over how many runs that is may not be known, so that the true number of standard errors is larger, if anything.
+    """
+    finite = [value for value in values if value is not None]
+    if printed is None or len(finite) < len(values) or not finite:
+        return "–"
+    found = statistics.fmean(finite) - printed.mean
+    if len(finite) == 1 or printed.spread is None:
+        return f"{found:+.{digits}f}"
+    error = math.sqrt(statistics.variance(finite) / len(finite) + printed.spread**2)
+    return f"{found:+.{digits}f} ({found / error:+.1f})"
 
 
 def has_options_of_its_file(group: str, options: dict[str, Any], *free: str) -> bool:

@@ -139,7 +139,16 @@ def test_seeds_are_averaged_beside_the_paper():
     (row,) = perplexity_table([record_of(1, 870.0), record_of(0, 880.0)]).rows
     names = ["lda", "implicit", "newsgroups"]
     command = "`irg-run -m data=newsgroups budget=paper seed=0,1`"
-    assert row == [*names, "875.0 ± 7.1", "8.0 ± 0.0", "876 ± 7", "2", "180,000", "250", command]
+    # the standard error of the difference is sqrt(50 / 2 + 7²)
+    assert row == [*names, "875.0 ± 7.1", "8.0 ± 0.0", "876 ± 7", "-1.0 (-0.1)", "2", "180,000", "250", command]
+
+
+def test_the_subset_of_rcv1_is_told_from_the_papers_corpus():
+    subset = {**record_of(0, 900.0), "data": "rcv1_subset"}
+    (row,) = perplexity_table([subset]).rows
+    assert row[5:7] == ["–", "–"]
+    assert "not comparable with the paper's" in perplexity_table([subset]).title
+    assert "RCV1" not in perplexity_table([record_of(0, 900.0)]).title
 
 
 def test_the_quality_of_topics_is_averaged_and_missing_metrics_are_dashes():
@@ -157,7 +166,7 @@ def test_variants_of_a_method_are_told_apart_and_others_than_the_papers_have_no_
     rows = perplexity_table([record_of(0, 970.0, "RSVI, B = 5"), record_of(0, None)]).rows
     assert [row[1] for row in rows] == ["RSVI, B = 5", "implicit"]
     assert [row[3] for row in rows] == ["970.0", "not finite"]
-    assert rows[0][5] == "968 ± 18"
+    assert rows[0][5:7] == ["968 ± 18", "+2.0"]
     for changed in ({"topics": 20}, {"topics": 50, "hidden": [2]}):
         assert paper_perplexity({**record_of(0, 1.0), "config": {"model": {"name": "lda", **changed}}}) is None
 

@@ -8,13 +8,14 @@ import numpy as np
 
 from irg_experiments.results.aggregate import code_note, command, repetitions, spread
 from irg_experiments.results.arrays import Arrays
-from irg_experiments.results.paper import Printed, has_options_of_its_file
+from irg_experiments.results.paper import Printed, difference, has_options_of_its_file
 from irg_experiments.results.record import Record
 from irg_experiments.results.table import Table
 
 TOP_WORDS = 10
 # the number of topics of the paper's table
 PAPER_TOPICS = 50
+SUBSET = "rcv1_subset"
 NEAR_ZERO = 1e-3
 # over documents, of the weights in a figure: the middle and the band about it
 QUANTILES = (0.1, 0.5, 0.9)
@@ -42,9 +43,12 @@ def paper_perplexity(record: Record) -> Printed | None:
 def perplexity_table(records: Sequence[Record]) -> Table:
     """One row per configuration: perplexity over seeds beside the paper's."""
     groups = groups_of(records)
-    header = ["model", "method", "data", "test perplexity", "corpus-level", "paper", "runs", "steps", "steps/s", "command"]
+    names = ["model", "method", "data", "test perplexity", "corpus-level", "paper", "difference (in standard errors)", "runs"]
+    header = [*names, "steps", "steps/s", "command"]
     rows = [_row(group, code_note(group, groups)) for group in groups]
     title = "Test perplexity, mean ± standard deviation over runs"
+    if any(record["data"] == SUBSET for record in records):
+        title += f". {SUBSET} is a part of RCV1: its perplexities are not comparable with the paper's"
     return Table("perplexity", title, header, rows, labels=3, page_only=("command",))
 
 
@@ -76,20 +80,20 @@ def _spread_if_recorded(records: Sequence[Record], metric: str, digits: int) -> 
 def headline_table(records: Sequence[Record]) -> Table:
     """Runs of the paper's budget: perplexity beside the paper's."""
     full = perplexity_table([record for record in records if record["budget"] == "paper"])
-    header = ["model", "method", "data", "test perplexity", "corpus-level", "paper", "runs"]
-    rows = [row[: len(header)] for row in full.rows]
-    return Table("perplexity_headline", full.title, header, rows, labels=3)
+    columns = len(full.header) - 3
+    return Table("perplexity_headline", full.title, full.header[:columns], [row[:columns] for row in full.rows], labels=3)
 
 
 def _row(records: Sequence[Record], note: str) -> list[str]:
     first = records[0]
-    perplexity, corpus = (
-        spread([record["metrics"][name] for record in records]) for name in ("test_perplexity", "test_perplexity_corpus")
+    per_document, corpus = (
+        [record["metrics"][name] for record in records] for name in ("test_perplexity", "test_perplexity_corpus")
     )
+    printed = paper_perplexity(first)
+    measured = [spread(per_document), spread(corpus), str(printed or "–"), difference(per_document, printed)]
     speed = f"{statistics.fmean(record['steps_per_second'] for record in records):,.0f}"
-    paper = str(paper_perplexity(first) or "–")
     names = [first["model"], first["method_label"] + note, first["data"]]
-    return [*names, perplexity, corpus, paper, str(len(records)), f"{first['steps']:,}", speed, f"`{command(records)}`"]
+    return [*names, *measured, str(len(records)), f"{first['steps']:,}", speed, f"`{command(records)}`"]
 
 
 def metrics_table(record: Record) -> Table:
