@@ -69,7 +69,7 @@ def run_experiment(config: DictConfig, overrides: Sequence[str], tree: ConfigTre
         return directory
     resumed = earlier if earlier is not None and not settings.rerun and has_checkpoint(directory) else None
     device, compiled = _set_up_torch(settings, resumed)
-    experiment.prepare(device, compiled == "on")
+    _prepare(experiment, device, compiled == "on")
     record = new_record(
         recorded_config(settings, config),
         identity(settings),
@@ -77,8 +77,8 @@ def run_experiment(config: DictConfig, overrides: Sequence[str], tree: ConfigTre
         command(overrides, tree or ConfigTree()),
         str(device),
         compiled,
+        made_of,
     )
-    record["sources"] = made_of
     if settings.rerun:  # only now, when everything that could refuse to run has been set up
         _move_aside(directory, earlier)
     _run_recorded(experiment, directory, record, resumed)
@@ -174,6 +174,17 @@ def _set_up_torch(settings: ExperimentConfig, resumed: Record | None) -> tuple[A
     implicit.set_compile(compiled)
     torch.manual_seed(settings.seed)
     return device, compiled
+
+
+def _prepare(experiment: Experiment, device: Any, compiled: bool) -> None:
+    try:
+        experiment.prepare(device, compiled)
+    except UserError:
+        raise
+    except Exception as error:  # whatever a class of the user may raise
+        raise RunFailedError(
+            f"Setting up the run failed ({type(error).__name__}: {error}). IRG_FULL_ERROR=1 shows the traceback."
+        ) from error
 
 
 @functools.cache
