@@ -38,8 +38,8 @@ def cached_arrays(name: str, folder: Path, make: Callable[[], Arrays], keys: Col
     """The arrays of the file ``name``, made and written if there is no such file or if it is damaged.
 
     The file is in ``folder`` or, if that cannot be written to, in ``$XDG_CACHE_HOME/irg_experiments`` (default
-    ``~/.cache/irg_experiments``). If neither can be written to, the arrays are made every time. A file that lacks one of ``keys``
-    is damaged.
+    ``~/.cache/irg_experiments``). If neither can be written to, the arrays are made every time. A file that
+    lacks one of ``keys`` is damaged.
     """
     user_cache = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "irg_experiments"
     paths = [folder / name, user_cache / name]
