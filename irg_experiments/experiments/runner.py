@@ -35,6 +35,7 @@ from irg_experiments.results.record import (
     write_record,
 )
 from irg_experiments.results.table import print_table
+from irg_experiments.training import distributed
 from irg_experiments.training.files import has_checkpoint
 
 log = logging.getLogger(__name__)
@@ -61,15 +62,20 @@ def run_experiment(config: DictConfig, overrides: Sequence[str], tree: ConfigTre
     experiment = make_experiment(resolved(config), tree or ConfigTree())
     settings: ExperimentConfig = experiment.config
     directory = run_directory(settings)
-    earlier = _earlier(directory, settings.rerun)
+    earlier, resumable = distributed.from_first(lambda: (_earlier(directory, settings.rerun), has_checkpoint(directory)))
     made_of = sources(settings.model_dump(mode="json", by_alias=True))
     if earlier is not None and earlier["status"] == "done" and not settings.rerun:
         log.info("%s is done already%s; rerun=true runs it once more.", directory, _made_by_other_code(earlier, made_of))
-        show(type(experiment), directory)
+        if distributed.is_first():
+            show(type(experiment), directory)
         return directory
-    resumed = earlier if earlier is not None and not settings.rerun and has_checkpoint(directory) else None
+    resumed = earlier if earlier is not None and not settings.rerun and resumable else None
     device, compiled = _set_up_torch(settings, resumed)
-    experiment.prepare(device, compiled == "on")
+    with distributed.first_alone():
+        experiment.prepare(device, compiled == "on")
+    if not distributed.is_first():
+        experiment.run(directory)
+        return directory
     record = new_record(
         recorded_config(settings, config),
         identity(settings),
@@ -79,6 +85,8 @@ def run_experiment(config: DictConfig, overrides: Sequence[str], tree: ConfigTre
         compiled,
     )
     record["sources"] = made_of
+    if distributed.size() > 1:
+        record["machine"]["processes"] = distributed.size()
     if settings.rerun:  # only now, when everything that could refuse to run has been set up
         _move_aside(directory, earlier)
     _run_recorded(experiment, directory, record, resumed)
@@ -111,6 +119,8 @@ def make_experiment(plain: dict[str, Any], tree: ConfigTree) -> Experiment:
         raise UserError(f"_target_ '{plain['_target_']}' is no experiment: it must be a subclass of Experiment.")
     settings = validate(cls.Config, plain, tree=tree)
     check_options(settings)
+    if not cls.parallel:
+        distributed.require_one_process(f"experiment={settings.experiment}")
     return cls(settings, tree)
 
 

@@ -21,10 +21,11 @@ class TrainingProgress:
     Args:
         total: steps of the run.
         completed: steps that are done already.
+        shown: whether there is a bar at all.
         console: where the bar is drawn; stderr by default.
     """
 
-    def __init__(self, total: int, completed: int, console: Console | None = None) -> None:
+    def __init__(self, total: int, completed: int, shown: bool = True, console: Console | None = None) -> None:
         console = console or Console(stderr=True)
         self._progress = Progress(
             TextColumn("training"),
@@ -34,7 +35,7 @@ class TrainingProgress:
             TimeRemainingColumn(),
             TextColumn("{task.fields[metrics]}"),
             console=console,
-            disable=not console.is_terminal,
+            disable=not (shown and console.is_terminal),
         )
         self._task = self._progress.add_task("training", total=total, completed=completed, metrics="")
 

@@ -21,6 +21,7 @@ from irg_experiments.experiments.lda.quality import quality
 from irg_experiments.experiments.lda.results import NEAR_ZERO, QUANTILES
 from irg_experiments.models.topic_model import TopicModel
 from irg_experiments.results.arrays import Arrays
+from irg_experiments.training import distributed
 from irg_experiments.training.loop import Schedule, TrainingResult, train
 
 EVALUATION_BATCH = 512
@@ -31,6 +32,7 @@ class LDATask(abc.ABC):
 
     Attributes:
         Model: the kind of model that is trained this way.
+        parallel: whether several processes can share the documents of a step.
 
     Args:
         config: of the experiment.
@@ -43,6 +45,7 @@ class LDATask(abc.ABC):
     """
 
     Model: ClassVar[type[TopicModel]]
+    parallel: ClassVar[bool] = False
 
     def __init__(self, config: LDAConfig, device: torch.device, compiled: bool, tree: ConfigTree) -> None:
         self.config, self.training, self.device = config, config.training, device
@@ -52,7 +55,8 @@ class LDATask(abc.ABC):
         check_batch_size(self.training.batch_size, len(self.data.train), "documents")
         self.model: TopicModel = build(config.model, "model", num_words=len(self.data.train.vocabulary)).to(device)
         self.test = self.data.test.to(device)
-        self.stream = DocumentStream(self.data.train.to(device), self.training.batch_size, config.seed)
+        batch_size = self.training.batch_size
+        self.stream = DocumentStream(self.data.train.to(device), batch_size, config.seed, distributed.part(batch_size))
 
     @property
     @abc.abstractmethod
