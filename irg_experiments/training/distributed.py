@@ -13,6 +13,7 @@ Processes talk by gloo, about tensors on CUDA devices by NCCL.
 import contextlib
 import io
 import os
+import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -30,20 +31,28 @@ T = TypeVar("T")
 VARIABLES = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 # processes wait for the first one while it evaluates
 TIMEOUT = timedelta(days=1)
-# how long a process that fails waits for process 0 to tell the user: at first, and once it has cut its connections
-PATIENCE = timedelta(seconds=2), timedelta(seconds=20)
+# seconds that a process that fails waits for process 0 to tell the user: at first, and after it has cut its connections
+PATIENCE = 2.0, 20.0
 
 _FAILURE, _TOLD = "irg/failure", "irg/told"  # keys of the store
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Group:
-    """This process among the others; ``store`` is torch's key-value store, which all of them reach."""
+    """This process among the others.
+
+    Attributes:
+        rank, size, local_rank: see the functions of these names.
+        store: torch's key-value store, which all processes reach.
+        others: the process group of all collective operations. It is not torch's default one, which is an object that modules
+            of torch keep, and whose connections therefore stay open when it is destroyed.
+    """
 
     rank: int
     size: int
     local_rank: int
     store: Any
+    others: Any
 
 
 _group: _Group | None = None
@@ -58,11 +67,13 @@ def launched() -> bool:
 def joined() -> Iterator[None]:
     """Within the block, this process works together with the others that torchrun started, if it did.
 
+    A block within another has no effect.
+
     Raises:
         UserError: torchrun's variables in the environment are no numbers.
     """
     global _group
-    if not launched():
+    if not launched() or _group is not None:
         yield
         return
     import torch.distributed as dist
@@ -70,7 +81,7 @@ def joined() -> Iterator[None]:
     group = _group = _join()
     yield
     if not group.store.check([_FAILURE]):
-        dist.barrier()
+        dist.barrier(group.others)
     if dist.is_initialized():
         dist.destroy_process_group()
 
@@ -87,7 +98,7 @@ def _join() -> _Group:
     store, _, _ = next(rendezvous("env://", rank, size))
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
     dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=TIMEOUT)
-    return _Group(rank, size, local_rank, store)
+    return _Group(rank, size, local_rank, store, dist.new_group(timeout=TIMEOUT))
 
 
 def size() -> int:
@@ -141,14 +152,14 @@ def weighted_sum(tensors: Sequence["Tensor"], weight: float) -> list["Tensor"]:
     Raises:
         RuntimeError: another process ended.
     """
-    if size() == 1:
+    if _group is None:
         return list(tensors)
     import torch
     import torch.distributed as dist
 
     flat = torch.cat([tensor.reshape(-1) for tensor in tensors]).mul_(weight)
     with _failures_explained():
-        dist.all_reduce(flat)
+        dist.all_reduce(flat, group=_group.others)
     sums = flat.split([tensor.numel() for tensor in tensors])
     return [total.view(tensor.shape) for total, tensor in zip(sums, tensors, strict=True)]
 
@@ -159,7 +170,7 @@ def from_first(function: Callable[[], T]) -> T:
     Raises:
         RuntimeError: another process ended.
     """
-    if size() == 1:
+    if _group is None:
         return function()
     import torch
     import torch.distributed as dist
@@ -170,7 +181,7 @@ def from_first(function: Callable[[], T]) -> T:
         torch.save(value, content)
     contents = [content.getvalue()]
     with _failures_explained():
-        dist.broadcast_object_list(contents, src=0, device=torch.device("cpu"))
+        dist.broadcast_object_list(contents, src=0, group=_group.others, device=torch.device("cpu"))
     if value is None:  # any type may be restored: process 0 made it, and it is no file
         value = torch.load(io.BytesIO(contents[0]), map_location="cpu", weights_only=False)
     return value
@@ -218,15 +229,22 @@ def told_by_first(error: Exception) -> bool:
     line = f"Process {rank()}: {type(error).__name__}: {' '.join(str(error).split())}"
     try:
         _group.store.compare_set(_FAILURE, "", "\n".join([line, *traceback.format_exception(error)]))
-        for patience in PATIENCE:
-            with contextlib.suppress(dist.DistStoreError):  # it was too long
-                _group.store.wait([_TOLD], patience)
+        for seconds in PATIENCE:
+            if _told(_group.store, seconds):
                 return True
-            if dist.is_initialized():
-                dist.destroy_process_group()  # which ends collective operations in the others
+            if _group.others is not None:
+                dist.destroy_process_group(_group.others)
+                _group.others = None  # the last reference, after which collective operations in the others end
     except dist.DistNetworkError:  # the store has ended, with process 0 or with torchrun
         return True
     return False
+
+
+def _told(store: Any, seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while not (told := store.check([_TOLD])) and time.monotonic() < end:
+        time.sleep(0.02)
+    return told
 
 
 def tell_others() -> None:
