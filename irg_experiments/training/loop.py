@@ -123,8 +123,8 @@ def train(task: Task, schedule: Schedule, seed: int, directory: Path, device: to
     """
     run = _Run(task, schedule, seed, directory, device)
     try:
-        shown = distributed.is_first()
-        with TrainingProgress(schedule.steps, run.step, shown) as progress, denormals_flushed(), heap_frozen():
+        bar = TrainingProgress(schedule.steps, run.step, shown=distributed.is_first())
+        with bar as progress, denormals_flushed(), heap_frozen():
             run.to_the_end(progress)
     finally:
         if run.metrics_log:

@@ -21,11 +21,11 @@ class TrainingProgress:
     Args:
         total: steps of the run.
         completed: steps that are done already.
-        shown: whether there is a bar at all.
         console: where the bar is drawn; stderr by default.
+        shown: whether there is a bar at all.
     """
 
-    def __init__(self, total: int, completed: int, shown: bool = True, console: Console | None = None) -> None:
+    def __init__(self, total: int, completed: int, console: Console | None = None, shown: bool = True) -> None:
         console = console or Console(stderr=True)
         self._progress = Progress(
             TextColumn("training"),
