@@ -62,7 +62,7 @@ def run_experiment(config: DictConfig, overrides: Sequence[str], tree: ConfigTre
     experiment = make_experiment(resolved(config), tree or ConfigTree())
     settings: ExperimentConfig = experiment.config
     directory = run_directory(settings)
-    earlier, resumable = distributed.from_first(lambda: (_earlier(directory, settings.rerun), has_checkpoint(directory)))
+    earlier, resumable = distributed.from_first(lambda: _earlier(directory, settings.rerun))
     made_of = sources(settings.model_dump(mode="json", by_alias=True))
     if earlier is not None and earlier["status"] == "done" and not settings.rerun:
         log.info("%s is done already%s; rerun=true runs it once more.", directory, _made_by_other_code(earlier, made_of))
@@ -76,17 +76,8 @@ def run_experiment(config: DictConfig, overrides: Sequence[str], tree: ConfigTre
     if not distributed.is_first():
         experiment.run(directory)
         return directory
-    record = new_record(
-        recorded_config(settings, config),
-        identity(settings),
-        identity(settings, seed=False),
-        command(overrides, tree or ConfigTree()),
-        str(device),
-        compiled,
-    )
-    record["sources"] = made_of
-    if distributed.size() > 1:
-        record["machine"]["processes"] = distributed.size()
+    line = command(overrides, tree or ConfigTree())
+    record = {**_fresh_record(settings, config, line, str(device), compiled), "sources": made_of}
     if settings.rerun:  # only now, when everything that could refuse to run has been set up
         _move_aside(directory, earlier)
     _run_recorded(experiment, directory, record, resumed)
@@ -95,14 +86,25 @@ def run_experiment(config: DictConfig, overrides: Sequence[str], tree: ConfigTre
     return directory
 
 
-def _earlier(directory: Path, rerun: bool) -> Record | None:
-    """The record of an earlier run in the directory; one that cannot be read is never overwritten without being asked."""
+def _fresh_record(settings: ExperimentConfig, config: DictConfig, line: str, device: str, compiled: str) -> Record:
+    names = identity(settings), identity(settings, seed=False)
+    record = new_record(recorded_config(settings, config), *names, line, device, compiled)
+    if distributed.size() > 1:
+        record["machine"]["processes"] = distributed.size()
+    return record
+
+
+def _earlier(directory: Path, rerun: bool) -> tuple[Record | None, bool]:
+    """The record of an earlier run in the directory, and whether there is a checkpoint.
+
+    A record that cannot be read is never overwritten without being asked.
+    """
     if not os.path.exists(directory / RECORD):  # unlike Path.exists, False for a name that is too long
-        return None
+        return None, False
     record = load_record(directory)
     if record is None and not rerun:
         raise UserError(f"{directory} holds a record that cannot be read. Move it away, or repeat the run by rerun=true.")
-    return record
+    return record, has_checkpoint(directory)
 
 
 def make_experiment(plain: dict[str, Any], tree: ConfigTree) -> Experiment:
