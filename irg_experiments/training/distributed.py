@@ -7,7 +7,7 @@ and the gradients of the whole batch, so that they make equal updates. Process 0
 of this package come from ``torch.autograd.grad``, within one compiled function, which calls no such hook, and some of them are
 those of a few rows of a parameter. They are summed by one all_reduce of a flat tensor, as DDP does with each of its buckets.
 
-Processes talk by gloo, about tensors on CUDA devices by NCCL.
+Collective operations use gloo, and NCCL for tensors on CUDA devices.
 """
 
 import contextlib
@@ -78,12 +78,12 @@ def joined() -> Iterator[None]:
         return
     import torch.distributed as dist
 
-    group = _group = _join()
-    yield
-    if not group.store.check([_FAILURE]):
-        dist.barrier(group.others)
-    if dist.is_initialized():
-        dist.destroy_process_group()
+    _group = _join()
+    yield  # an exception leaves the group as it is, for ``told_by_first``
+    if not _group.store.check([_FAILURE]):
+        from_first(lambda: None)  # so that all processes leave together
+    dist.destroy_process_group()
+    _group = None
 
 
 def _join() -> _Group:
@@ -175,16 +175,17 @@ def from_first(function: Callable[[], T]) -> T:
     import torch
     import torch.distributed as dist
 
-    value, content = None, io.BytesIO()
+    content = io.BytesIO()
     if is_first():
         value = function()
         torch.save(value, content)
     contents = [content.getvalue()]
     with _failures_explained():
         dist.broadcast_object_list(contents, src=0, group=_group.others, device=torch.device("cpu"))
-    if value is None:  # any type may be restored: process 0 made it, and it is no file
-        value = torch.load(io.BytesIO(contents[0]), map_location="cpu", weights_only=False)
-    return value
+    if is_first():
+        return value
+    # any type may be restored: process 0 made it, and it is no file
+    return torch.load(io.BytesIO(contents[0]), map_location="cpu", weights_only=False)
 
 
 @contextlib.contextmanager
@@ -220,7 +221,8 @@ def _failures_explained() -> Iterator[None]:
 def told_by_first(error: Exception) -> bool:
     """Makes the failure of this process known to the others. Returns whether process 0 has told the user what went wrong.
 
-    Process 0 is waited for: it may have failed with the same error, or because of this one, and has a record to write.
+    Process 0 is waited for: it may have failed with the same error, or because of this one, and has a record to write. If it is
+    busy for longer than ``PATIENCE``, such as with an evaluation, the user is to be told by this process.
     """
     if _group is None or is_first():
         return False
