@@ -17,6 +17,7 @@ from irg_experiments.config.sweeps import each_row
 from irg_experiments.config.tree import GROUPS, SWEEP, ConfigTree, config_directory
 from irg_experiments.errors import DivergedError, RunFailedError, UserError
 from irg_experiments.results.console import discard_the_rest, prepare_streams
+from irg_experiments.training import distributed
 
 log = logging.getLogger(__name__)
 # whether the user asks for the traceback behind an error that is told in one line
@@ -32,7 +33,7 @@ EXAMPLES = (
 
 def run() -> None:
     """``irg-run``: one experiment, or with -m a sweep of them."""
-    _exit_with(lambda: _run(sys.argv[1:]))
+    _exit_with(lambda: _run_with_others(sys.argv[1:]))
 
 
 def report() -> None:
@@ -104,7 +105,8 @@ def _exit_code(function: Callable[[], int]) -> int | str | None:
     except SystemExit as error:  # of argparse and of Hydra
         return error.code
     except KeyboardInterrupt:
-        print("Interrupted. The same command resumes from the last checkpoint.", file=sys.stderr)
+        if distributed.is_first():
+            print("Interrupted. The same command resumes from the last checkpoint.", file=sys.stderr)
         return 130
     except Exception as error:
         return _told(error)
@@ -112,19 +114,33 @@ def _exit_code(function: Callable[[], int]) -> int | str | None:
 
 def _told(error: Exception) -> int:
     """Prints an error in one line, and returns the exit code that goes with it; an unexpected one leaves its traceback."""
+    code = 2 if isinstance(error, UserError) else 1
+    if distributed.told_by_first(error):
+        return code
     if isinstance(error, UserError | DivergedError | RunFailedError):
         if error.__cause__ is not None and FULL_ERROR:
             traceback.print_exception(error)
         _tell(str(error))
-        return 2 if isinstance(error, UserError) else 1
+        return code
     with tempfile.NamedTemporaryFile("w", prefix="irg-traceback-", suffix=".txt", delete=False, encoding="utf-8") as file:
         traceback.print_exception(error, file=file)
     _tell(f"{type(error).__name__}: {error}. This is a mistake in irg-experiments; its traceback is in {file.name}.")
-    return 1
+    return code
 
 
 def _tell(message: str) -> None:
     print(f"error: {' '.join(message.split())}", file=sys.stderr, flush=True)
+    distributed.tell_others()
+
+
+def _run_with_others(words: list[str]) -> int:
+    """``_run``, in each of the processes that torchrun started, if it did; all but the first are silent."""
+    with distributed.joined():
+        if not distributed.is_first():
+            discard_the_rest()
+            logging.disable(logging.CRITICAL)
+            warnings.simplefilter("ignore")
+        return _run(words)
 
 
 def _run(words: list[str]) -> int:
@@ -135,6 +151,8 @@ def _run(words: list[str]) -> int:
     if arguments.version:
         print(f"irg-experiments {__version__}")
         return 0
+    if arguments.sweep:
+        distributed.require_one_process("-m")
     if arguments.tree.extra:
         _import_from_current_folder()
     rows = list(each_row(arguments))

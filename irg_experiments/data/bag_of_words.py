@@ -34,7 +34,7 @@ class BagOfWords(NamedTuple):
     offsets: Tensor  # (B + 1,) where each document's entries start; the last is n
     order: Tensor  # (n,) permutation that sorts the entries by word
     word_offsets: Tensor  # (V + 1,) where each word's entries start in that order
-    present: Tensor  # (U,) the words that occur, ascending
+    present: Tensor  # (U,) the words that occur, ascending; those of a part of a batch may be those of the whole
 
     @property
     def entries(self) -> tuple[Tensor, ...]:
@@ -126,6 +126,11 @@ class Corpus:
         present = word_offsets.diff().nonzero().squeeze(1)
         return BagOfWords(words, counts, documents, offsets.to(device), order, word_offsets, present)
 
+    def words_of(self, start: int, stop: int) -> Tensor:
+        """The words that occur in documents start..stop-1, ascending: shape (U,)."""
+        words = self.words[self.offsets[start].item() : self.offsets[stop].item()].long()
+        return torch.bincount(words, minlength=len(self.vocabulary)).nonzero().squeeze(1)
+
     def batches(self, size: int) -> Iterator[BagOfWords]:
         """The whole corpus once, in order, in batches of at most ``size`` documents."""
         for start in range(0, len(self), size):
@@ -161,10 +166,11 @@ class DocumentStream:
         corpus: the training documents.
         batch_size: number of documents per batch.
         seed: the run's seed.
+        part: the documents of each batch that are returned, all by default; ``present`` has the words of the whole batch.
     """
 
-    def __init__(self, corpus: Corpus, batch_size: int, seed: int) -> None:
-        self.corpus = corpus
+    def __init__(self, corpus: Corpus, batch_size: int, seed: int, part: range | None = None) -> None:
+        self.corpus, self.part = corpus, part or range(batch_size)
         self.order = EpochOrder(len(corpus), batch_size, seed)
         self._stream: Tensor | None = None
         self._sorted = corpus
@@ -177,7 +183,11 @@ class DocumentStream:
         if stream is not self._stream or not self._start <= start < stop <= self._start + len(self._sorted):
             window = stream[start : start + max(_WINDOW, self.order.batch_size)]
             self._stream, self._start, self._sorted = stream, start, self.corpus.select(window)
-        return self._sorted.slice(start - self._start, stop - self._start)
+        first = start - self._start
+        batch = self._sorted.slice(first + self.part.start, first + self.part.stop)
+        if len(self.part) == self.order.batch_size:
+            return batch
+        return batch._replace(present=self._sorted.words_of(first, stop - self._start))
 
 
 def _check_counts(matrix: Any, vocabulary: Sequence[str]) -> None:

@@ -72,9 +72,12 @@ class Experiment(abc.ABC):
 
     Attributes:
         Config: the typed config, with ``_target_`` naming the experiment's class.
+        parallel: whether several processes can share a run, see ``irg_experiments.training.distributed``. All of them call
+            ``prepare`` and ``run``, the first one alone the rest.
     """
 
     Config: ClassVar[type[ExperimentConfig]]
+    parallel: ClassVar[bool] = False
 
     def __init__(self, config: Any, tree: ConfigTree) -> None:
         self.config, self.tree = config, tree

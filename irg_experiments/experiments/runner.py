@@ -35,6 +35,7 @@ from irg_experiments.results.record import (
     write_record,
 )
 from irg_experiments.results.table import print_table
+from irg_experiments.training import distributed
 from irg_experiments.training.files import has_checkpoint
 
 log = logging.getLogger(__name__)
@@ -61,24 +62,22 @@ def run_experiment(config: DictConfig, overrides: Sequence[str], tree: ConfigTre
     experiment = make_experiment(resolved(config), tree or ConfigTree())
     settings: ExperimentConfig = experiment.config
     directory = run_directory(settings)
-    earlier = _earlier(directory, settings.rerun)
+    earlier, resumable = distributed.from_first(lambda: _earlier(directory, settings.rerun))
     made_of = sources(settings.model_dump(mode="json", by_alias=True))
     if earlier is not None and earlier["status"] == "done" and not settings.rerun:
         log.info("%s is done already%s; rerun=true runs it once more.", directory, _made_by_other_code(earlier, made_of))
-        show(type(experiment), directory)
+        if distributed.is_first():
+            show(type(experiment), directory)
         return directory
-    resumed = earlier if earlier is not None and not settings.rerun and has_checkpoint(directory) else None
+    resumed = earlier if earlier is not None and not settings.rerun and resumable else None
     device, compiled = _set_up_torch(settings, resumed)
-    _prepare(experiment, device, compiled == "on")
-    record = new_record(
-        recorded_config(settings, config),
-        identity(settings),
-        identity(settings, seed=False),
-        command(overrides, tree or ConfigTree()),
-        str(device),
-        compiled,
-        made_of,
-    )
+    with distributed.first_alone():
+        _prepare(experiment, device, compiled == "on")
+    if not distributed.is_first():
+        experiment.run(directory)
+        return directory
+    line = command(overrides, tree or ConfigTree())
+    record = _fresh_record(settings, config, line, str(device), compiled, made_of)
     if settings.rerun:  # only now, when everything that could refuse to run has been set up
         _move_aside(directory, earlier)
     _run_recorded(experiment, directory, record, resumed)
@@ -87,14 +86,27 @@ def run_experiment(config: DictConfig, overrides: Sequence[str], tree: ConfigTre
     return directory
 
 
-def _earlier(directory: Path, rerun: bool) -> Record | None:
-    """The record of an earlier run in the directory; one that cannot be read is never overwritten without being asked."""
+def _fresh_record(
+    settings: ExperimentConfig, config: DictConfig, line: str, device: str, compiled: str, made_of: dict[str, str]
+) -> Record:
+    names = identity(settings), identity(settings, seed=False)
+    record = new_record(recorded_config(settings, config), *names, line, device, compiled, made_of)
+    if distributed.size() > 1:
+        record["machine"]["processes"] = distributed.size()
+    return record
+
+
+def _earlier(directory: Path, rerun: bool) -> tuple[Record | None, bool]:
+    """The record of an earlier run in the directory, and whether there is a checkpoint.
+
+    A record that cannot be read is never overwritten without being asked.
+    """
     if not os.path.exists(directory / RECORD):  # unlike Path.exists, False for a name that is too long
-        return None
+        return None, False
     record = load_record(directory)
     if record is None and not rerun:
         raise UserError(f"{directory} holds a record that cannot be read. Move it away, or repeat the run by rerun=true.")
-    return record
+    return record, has_checkpoint(directory)
 
 
 def make_experiment(plain: dict[str, Any], tree: ConfigTree) -> Experiment:
@@ -111,6 +123,8 @@ def make_experiment(plain: dict[str, Any], tree: ConfigTree) -> Experiment:
         raise UserError(f"_target_ '{plain['_target_']}' is no experiment: it must be a subclass of Experiment.")
     settings = validate(cls.Config, plain, tree=tree)
     check_options(settings)
+    if not cls.parallel:
+        distributed.require_one_process(f"experiment={settings.experiment}")
     return cls(settings, tree)
 
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from irg_experiments.errors import DivergedError
+from irg_experiments.training import distributed
 from irg_experiments.training.checkpoint import restore_checkpoint, save_checkpoint
 from irg_experiments.training.metrics_log import MetricsLog
 from irg_experiments.training.progress import TrainingProgress
@@ -106,6 +107,9 @@ def train(task: Task, schedule: Schedule, seed: int, directory: Path, device: to
     random stream of its own. This takes ``implicit.set_compile("on")`` or ``("off")`` before the first step. In mode "auto" a
     process compiles formulas after some use, and the metrics of a resumed run agree to rounding.
 
+    Of several processes, see ``irg_experiments.training.distributed``, the first one evaluates and writes, and all return the
+    same metrics. A run may be resumed by another number of them, which draws other samples.
+
     Args:
         task: what is trained.
         schedule: when to do what.
@@ -119,10 +123,12 @@ def train(task: Task, schedule: Schedule, seed: int, directory: Path, device: to
     """
     run = _Run(task, schedule, seed, directory, device)
     try:
-        with TrainingProgress(schedule.steps, run.step) as progress, denormals_flushed(), heap_frozen():
+        bar = TrainingProgress(schedule.steps, run.step, shown=distributed.is_first())
+        with bar as progress, denormals_flushed(), heap_frozen():
             run.to_the_end(progress)
     finally:
-        run.metrics_log.close()
+        if run.metrics_log:
+            run.metrics_log.close()
     return TrainingResult(run.selected_metrics(), run.step / max(run.training_seconds, 1e-9), run.wall_seconds)
 
 
@@ -198,11 +204,18 @@ class _Run:
         self.metrics: dict[str, float] = {}
         self.training_seconds = self.wall_seconds = 0.0
         self.best = _Best()
-        if restore_checkpoint(directory, self._restore):
+        if distributed.is_first() and restore_checkpoint(directory, self._restore):
             log.info("Resuming at step %d of %d.", self.step, schedule.steps)
-        self.metrics_log = MetricsLog(directory, self.step)
+        if distributed.size() > 1:
+            self._start_as_the_first()
+        self.metrics_log = MetricsLog(directory, self.step) if distributed.is_first() else None
         self._loss_sum = torch.zeros((), device=device)
         self._loss_steps = 0
+
+    def _start_as_the_first(self) -> None:
+        state = distributed.from_first(self._state)
+        if not distributed.is_first():
+            self._take_over(state)
 
     def to_the_end(self, progress: TrainingProgress) -> None:
         previous_wall, session_start = self.wall_seconds, time.perf_counter()
@@ -211,13 +224,15 @@ class _Run:
             train_loss = self._finite_mean_loss()
             row = {"train_loss": train_loss}
             if self.schedule.due(self.step, self.schedule.evaluate_every):
-                self.metrics = self._evaluate()
+                self.metrics = distributed.from_first(self._evaluate)
                 row.update(self.metrics)
                 self._compare_with_best()
-            self.metrics_log.write(self.step, row)
+            if self.metrics_log:
+                self.metrics_log.write(self.step, row)
             progress.update(self.step, train_loss, self.metrics, self.best.value())
             self.wall_seconds = previous_wall + time.perf_counter() - session_start
-            if self.schedule.due(self.step, self.schedule.checkpoint_every) or self._finished():
+            due = self.schedule.due(self.step, self.schedule.checkpoint_every) or self._finished()
+            if due and distributed.is_first():
                 save_checkpoint(self.directory, self._state())
 
     def selected_metrics(self) -> dict[str, float]:
@@ -248,6 +263,7 @@ class _Run:
         s, start = self.schedule, time.perf_counter()
         intervals = (s.log_every, s.evaluate_every, s.checkpoint_every)
         while True:
+            distributed.seed_draws(self.seed, self.step)
             self._loss_sum += self.task.training_step(self.step)
             self._loss_steps += 1
             self.step += 1

@@ -22,9 +22,10 @@ class TrainingProgress:
         total: steps of the run.
         completed: steps that are done already.
         console: where the bar is drawn; stderr by default.
+        shown: whether there is a bar at all.
     """
 
-    def __init__(self, total: int, completed: int, console: Console | None = None) -> None:
+    def __init__(self, total: int, completed: int, console: Console | None = None, shown: bool = True) -> None:
         console = console or Console(stderr=True)
         self._progress = Progress(
             TextColumn("training"),
@@ -34,7 +35,7 @@ class TrainingProgress:
             TimeRemainingColumn(),
             TextColumn("{task.fields[metrics]}"),
             console=console,
-            disable=not console.is_terminal,
+            disable=not (shown and console.is_terminal),
         )
         self._task = self._progress.add_task("training", total=total, completed=completed, metrics="")
 

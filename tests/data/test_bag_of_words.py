@@ -71,6 +71,16 @@ def test_a_stream_sorted_in_parts_has_the_same_batches(monkeypatch: pytest.Monke
     assert parts.batch(3).words.tolist() == expected[3]
 
 
+def test_parts_of_a_batch_make_the_batch():
+    corpus = Corpus(torch.arange(7) % 5, torch.ones(7), torch.arange(8), tuple("abcde"))
+    whole = DocumentStream(corpus, 4, seed=1).batch(1)
+    first, second = (DocumentStream(corpus, 4, 1, part).batch(1) for part in (range(1), range(1, 4)))
+    assert torch.cat([first.words, second.words]).tolist() == whole.words.tolist()
+    assert (len(first.offsets), len(second.offsets)) == (2, 4)
+    for part in (first, second):
+        assert part.present.tolist() == whole.present.tolist() == sorted(set(whole.words.tolist()))
+
+
 def test_a_corpus_of_a_count_matrix(caplog: pytest.LogCaptureFixture):
     matrix = csr_matrix([[0, 2, 0, 40_000], [0, 0, 0, 0], [1.0, 0, 0, 0]])
     with caplog.at_level(logging.INFO):

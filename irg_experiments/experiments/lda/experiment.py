@@ -11,6 +11,7 @@ from irg_experiments.results.arrays import read_arrays, write_arrays
 from irg_experiments.results.drawing import Figure
 from irg_experiments.results.record import Record
 from irg_experiments.results.table import Table
+from irg_experiments.training.distributed import from_first
 
 TOPICS = "topics.npz"
 
@@ -20,6 +21,7 @@ class LDAExperiment(Experiment):
 
     Config = LDAConfig
     config: LDAConfig
+    parallel = True
 
     def prepare(self, device: Any, compiled: bool) -> None:
         """See ``Experiment``."""
@@ -30,8 +32,8 @@ class LDAExperiment(Experiment):
     def run(self, directory: Path) -> Result:
         """Trains to the end of the budget, and evaluates."""
         result = self.task.train(directory)
-        metrics = {**result.metrics, **self.task.quality(), **self.task.known_metrics()}
-        return Result(metrics, result.wall_seconds, result.steps_per_second, self.task.label)
+        others = from_first(lambda: {**self.task.quality(), **self.task.known_metrics()})
+        return Result({**result.metrics, **others}, result.wall_seconds, result.steps_per_second, self.task.label)
 
     def save(self, directory: Path) -> None:
         """Writes the topics."""

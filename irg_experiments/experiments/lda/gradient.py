@@ -1,7 +1,9 @@
 """A topic model with an amortised posterior, trained by an estimator's gradients of the evidence lower bound."""
 
+import logging
 from contextlib import AbstractContextManager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,12 +22,17 @@ from irg_experiments.experiments.lda.updates import Updates, mean_loss, reads_fe
 from irg_experiments.models.common import Expectation
 from irg_experiments.models.topic_model import TopicModel
 from irg_experiments.results.arrays import Arrays
+from irg_experiments.training import distributed
+from irg_experiments.training.loop import TrainingResult
+
+log = logging.getLogger(__name__)
 
 
 class GradientTask(LDATask):
     """See ``LDATask``; Adam with the gradients of the config's ``Estimator``."""
 
     Model = TopicModel
+    parallel = True
 
     def __init__(self, config: LDAConfig, device: torch.device, compiled: bool, tree: ConfigTree) -> None:
         family, whose = returned_type(config.model, "model").family, f"model={config.model.name}"
@@ -34,6 +41,8 @@ class GradientTask(LDATask):
         training = config.training
         if training.learning_rate is None or training.num_samples is None:
             raise UserError(f"training.learning_rate and training.num_samples must be numbers for {whose}, not null.")
+        if training.batch_size < (least := distributed.size()):
+            raise UserError(f"training.batch_size must be at least {least}, one per process, not {training.batch_size}.")
         self.num_samples = training.num_samples
         super().__init__(config, device, compiled, tree)
         self.watched = self.stream.corpus.slice(0, training.batch_size)
@@ -45,12 +54,20 @@ class GradientTask(LDATask):
             device.type == "cpu" and reads_few_rows(self.data.train, training.batch_size),
             compiled,
             device,
+            len(distributed.part(training.batch_size)) / training.batch_size,
         )
 
     @property
     def label(self) -> str:
         """See ``LDATask``."""
         return self.estimator.label
+
+    def train(self, directory: Path) -> TrainingResult:
+        """See ``LDATask``."""
+        if distributed.size() > 1:
+            megabytes = self.updates.exchanged_bytes(self.stream.batch(0)) / 1e6
+            log.info("%d processes; each sends %.2f MB of gradients in the first step.", distributed.size(), megabytes)
+        return super().train(directory)
 
     def _loss_by(self, expectation: Expectation, batch: BagOfWords) -> Tensor:
         return mean_loss(self.model.elbo(batch, expectation, self.num_samples))

@@ -22,6 +22,7 @@ from irg_experiments.experiments.lda.quality import quality
 from irg_experiments.experiments.lda.results import NEAR_ZERO, QUANTILES
 from irg_experiments.models.topic_model import TopicModel
 from irg_experiments.results.arrays import Arrays
+from irg_experiments.training import distributed
 from irg_experiments.training.loop import Schedule, TrainingResult, train
 
 EVALUATION_BATCH = 512
@@ -32,6 +33,7 @@ class LDATask(abc.ABC):
 
     Attributes:
         Model: the kind of model that is trained this way.
+        parallel: whether several processes can share the documents of a step.
 
     Args:
         config: of the experiment.
@@ -44,6 +46,7 @@ class LDATask(abc.ABC):
     """
 
     Model: ClassVar[type[TopicModel]]
+    parallel: ClassVar[bool] = False
 
     def __init__(self, config: LDAConfig, device: torch.device, compiled: bool, tree: ConfigTree) -> None:
         self.config, self.training, self.device = config, config.training, device
@@ -54,7 +57,8 @@ class LDATask(abc.ABC):
         self.model: TopicModel = build(config.model, "model", num_words=len(self.data.train.vocabulary)).to(device)
         self._check_model()
         self.test = self.data.test.to(device)
-        self.stream = DocumentStream(self.data.train.to(device), self.training.batch_size, config.seed)
+        batch_size = self.training.batch_size
+        self.stream = DocumentStream(self.data.train.to(device), batch_size, config.seed, distributed.part(batch_size))
 
     def _check_model(self) -> None:
         """Refuses a class whose parts do not fit together."""

@@ -10,6 +10,7 @@ from irg_experiments.experiments.lda.gradient import GradientTask
 from irg_experiments.experiments.lda.svi import SVITask
 from irg_experiments.experiments.lda.task import LDATask
 from irg_experiments.models.topic_model import TopicModel
+from irg_experiments.training import distributed
 
 # the first whose kind of model it is
 TASKS: tuple[type[LDATask], ...] = (SVITask, GradientTask)
@@ -25,9 +26,11 @@ def make_task(config: LDAConfig, device: torch.device, compiled: bool, tree: Con
         tree: the option files.
 
     Raises:
-        UserError: data, model and method do not go together, or cannot be had.
+        UserError: data, model and method do not go together, or cannot be had, or several processes cannot train the model.
     """
     check_kind(config.model, TopicModel, "a topic model", "lda", tree, "model")
     made = returned_type(config.model, "model")
     task = next(task for task in TASKS if issubclass(made, task.Model))
+    if not task.parallel:
+        distributed.require_one_process(f"model={config.model.name}")
     return task(config, device, compiled, tree)

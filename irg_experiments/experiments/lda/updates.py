@@ -13,6 +13,7 @@ from irg_experiments.estimators import Estimator
 from irg_experiments.models.common import ElboTerms
 from irg_experiments.models.topic_model import TopicModel
 from irg_experiments.training.compilation import loss_and_grad
+from irg_experiments.training.distributed import weighted_sum
 from irg_experiments.training.optimizer import adam, update
 from irg_experiments.training.row_adam import RowAdam
 
@@ -51,6 +52,7 @@ class Updates:
         by_rows: whether word parameters are updated at the rows of the words that occur, by ``RowAdam``.
         compiled: whether a step is compiled.
         device: of model and batches.
+        share: of the documents of a step that this process has; the others have the rest.
     """
 
     def __init__(
@@ -62,7 +64,9 @@ class Updates:
         by_rows: bool,
         compiled: bool,
         device: torch.device,
+        share: float = 1.0,
     ) -> None:
+        self.share = share
         self.model, self.estimator, self.num_samples = model, estimator, num_samples
         self.learning_rate, self.compiled, self.device = learning_rate, compiled, device
         self._start(by_rows)
@@ -83,20 +87,27 @@ class Updates:
         return mean_loss(terms)
 
     def step(self, batch: BagOfWords, prior_fixed: bool = False) -> Tensor:
-        """One update; returns the detached loss, nats per document.
+        """One update; returns the detached loss, nats per document. Both are those of the documents of all processes.
 
         Args:
-            batch: of training documents.
+            batch: of training documents. All processes have the same words in ``present``, those of all these documents.
             prior_fixed: whether the parameters of the prior keep their values.
         """
         rows = [table.rows(batch.present) for table in self.tables.values()]
         loss, gradients = self.loss_and_grad(batch, *(row.values.requires_grad_() for row in rows))
+        *sums, loss = weighted_sum((*gradients, loss), self.share)
         number = len(self.waiting)
-        pairs = zip(self.waiting, gradients[:number], strict=True)
+        pairs = zip(self.waiting, sums[:number], strict=True)
         update(self.optimizer, [None if prior_fixed and waits else gradient for waits, gradient in pairs])
-        for table, row, gradient in zip(self.tables.values(), rows, gradients[number:], strict=True):
+        for table, row, gradient in zip(self.tables.values(), rows, sums[number:], strict=True):
             table.update(row, gradient)
         return loss
+
+    def exchanged_bytes(self, batch: BagOfWords) -> int:
+        """What each of several processes contributes to the sum of gradients and loss after a batch, in bytes."""
+        rows = sum(len(batch.present) * table.table[0].nbytes for table in self.tables.values())
+        dense = sum(parameter.nbytes for parameter in self.optimizer.param_groups[0]["params"])
+        return rows + dense + torch.get_default_dtype().itemsize
 
     @contextlib.contextmanager
     def current(self) -> Iterator[None]:
