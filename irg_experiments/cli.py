@@ -13,12 +13,13 @@ from typing import Any
 from irg_experiments import __version__
 from irg_experiments.config.command_line import Arguments, parse, resolved
 from irg_experiments.config.composition import compositions, first_line, naming
-from irg_experiments.config.sweeps import SWEEP, each_row
-from irg_experiments.config.tree import GROUPS, ConfigTree, config_directory
+from irg_experiments.config.sweeps import each_row
+from irg_experiments.config.tree import GROUPS, SWEEP, ConfigTree, config_directory
 from irg_experiments.errors import DivergedError, RunFailedError, UserError
 from irg_experiments.results.console import discard_the_rest, prepare_streams
 from irg_experiments.training import distributed
 
+log = logging.getLogger(__name__)
 # whether the user asks for the traceback behind an error that is told in one line
 FULL_ERROR = os.environ.get("IRG_FULL_ERROR") == "1"
 EXAMPLES = (
@@ -79,6 +80,7 @@ def _exit_with(function: Callable[[], int]) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     # torch's compiler looks for CUDA on machines that have none, and says so
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)  # it tells when it looks for fonts
     try:
         code = _exit_code(function)
         sys.stdout.flush()
@@ -157,7 +159,11 @@ def _run(words: list[str]) -> int:
     if not arguments.passed_on or arguments.show:
         for row in rows:
             _check(row)
-    codes = [_run_with_hydra(row) for row in rows]
+    codes = []
+    for number, row in enumerate(rows, 1):
+        if len(rows) > 1:
+            log.info("Row %d of %d of the sweep: %s", number, len(rows), " ".join(row.overrides))
+        codes.append(_run_with_hydra(row))
     return 1 if 1 in codes else max(codes)
 
 

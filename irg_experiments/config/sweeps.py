@@ -9,22 +9,29 @@ A file ``sweep/<name>.yaml`` has ``params``, which are swept for every row, and 
 """
 
 import dataclasses
+import json
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from irg_experiments.config.command_line import Arguments
-from irg_experiments.config.tree import unknown
+from irg_experiments.config.tree import SWEEP, unknown
 from irg_experiments.config.types import Must
 from irg_experiments.config.validation import validate
 from irg_experiments.errors import UserError
 
-SWEEP = "sweep"
+
+def _in_hydras_grammar(row: Any) -> Any:
+    """The values of a row as words of a command line; text is one already."""
+    if not isinstance(row, Mapping):
+        return row
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in row.items()}
+
 
 _Words = Annotated[
     dict[str, str],
-    BeforeValidator(lambda row: {key: str(value) for key, value in row.items()} if isinstance(row, Mapping) else row),
+    BeforeValidator(_in_hydras_grammar),
     Must("keys with values, such as {method: rsvi, method.augmentation: 5}"),
 ]
 
@@ -39,8 +46,8 @@ class _Sweep(BaseModel):
 def each_row(arguments: Arguments) -> Iterator[Arguments]:
     """The command lines, without ``+sweep=``, that a command line with it stands for; another one stands for itself.
 
-    Values on the command line replace those of ``params``. Where a row sets such a key, the command line selects the rows:
-    ``method=rsvi`` leaves those of RSVI.
+    Values on the command line replace those of ``params``. A key that rows set selects rows in place of that: ``method=rsvi``
+    leaves those of RSVI, ``method.augmentation=5`` those that have this augmentation.
 
     Raises:
         UserError: there is no such file, or it does not fit; -m is missing; no row has the selected values.
@@ -55,20 +62,28 @@ def each_row(arguments: Arguments) -> Iterator[Arguments]:
         raise UserError(f"+sweep={names[0]} is several runs: add -m.")
     typed = [word for word in arguments.overrides if not _sets_the_sweep(word)]
     sweep = _read(arguments, names[0])
-    chosen = {word.partition("=")[0]: word.partition("=")[2] for word in typed}
-    rows = [row for row in sweep.rows if all(value in chosen.get(key, value).split(",") for key, value in row.items())]
+    chosen = {_key(word): word.partition("=")[2] for word in typed}
+    selecting = {key: value.split(",") for key, value in chosen.items() if any(key in row for row in sweep.rows)}
+    for key, values in selecting.items():
+        for value in values:
+            if not any(row.get(key) == value for row in sweep.rows):
+                raise UserError(f"No row of +sweep={names[0]} has {key}={value}.")
+    rows = [row for row in sweep.rows if all(row.get(key) in values for key, values in selecting.items())]
     if not rows:
-        keys = [key for key in chosen if any(key in row for row in sweep.rows)]
-        raise UserError(f"No row of +sweep={names[0]} has {' and '.join(f'{key}={chosen[key]}' for key in keys)}.")
+        raise UserError(f"No row of +sweep={names[0]} has {' and '.join(f'{key}={chosen[key]}' for key in selecting)}.")
     for row in rows:
         params = [f"{key}={value}" for key, value in sweep.params.items() if key not in chosen and key not in row]
-        others = [word for word in typed if word.partition("=")[0] not in row]
+        others = [word for word in typed if _key(word) not in row]
         words = [*params, *(f"{key}={value}" for key, value in row.items()), *others]
         yield dataclasses.replace(arguments, overrides=tuple(words))
 
 
+def _key(word: str) -> str:
+    return word.partition("=")[0].lstrip("+")
+
+
 def _sets_the_sweep(word: str) -> bool:
-    return word.partition("=")[0].lstrip("+") == SWEEP
+    return _key(word) == SWEEP
 
 
 def _read(arguments: Arguments, name: str) -> _Sweep:

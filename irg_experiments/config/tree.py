@@ -12,6 +12,8 @@ from typing import Any
 from irg_experiments.errors import UserError
 
 GROUPS = ("experiment", "model", "method", "latent", "data")
+# files of these stand for several command lines; see ``irg_experiments.config.sweeps``
+SWEEP = "sweep"
 
 
 def config_directory() -> Path:

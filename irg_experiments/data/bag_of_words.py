@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 
 # documents that are sorted into stream order at a time
 _WINDOW = 2**16
+# up to this count float32, in which batches have them, is exact
+MOST = 2**24
 
 
 class BagOfWords(NamedTuple):
@@ -35,9 +37,9 @@ class BagOfWords(NamedTuple):
     present: Tensor  # (U,) the words that occur, ascending; those of a part of a batch may be those of the whole
 
     @property
-    def varying(self) -> tuple[Tensor, ...]:
-        """The tensors whose lengths, n and U, differ between batches."""
-        return self.words, self.counts, self.documents, self.order, self.present
+    def entries(self) -> tuple[Tensor, ...]:
+        """The tensors of length n, which differs between batches."""
+        return self.words, self.counts, self.documents, self.order
 
     @property
     def lengths(self) -> Tensor:
@@ -68,20 +70,24 @@ class Corpus:
     def from_counts(cls, counts: Any, vocabulary: Sequence[str]) -> "Corpus":
         """The rows of a count matrix, in the smallest dtypes that hold them.
 
-        Documents without words are dropped, and their number is logged. Words that never occur stay in the vocabulary, which
-        training and test documents share.
+        Entries of the same document and word are added. Documents without words are dropped, and their number is logged. Words
+        that never occur stay in the vocabulary, which training and test documents share.
 
         Args:
             counts: SciPy sparse matrix or array, D × V.
             vocabulary: the V words.
 
         Raises:
-            UserError: a count is negative, fractional, NaN or infinite, or V is not the number of words.
+            UserError: a count is negative, fractional, NaN or above 2^24, or V is not the number of words.
         """
         from scipy.sparse import csr_matrix
 
         matrix = csr_matrix(counts)
         _check_counts(matrix, vocabulary)
+        if not matrix.has_canonical_format:
+            summed = matrix.copy()
+            summed.sum_duplicates()
+            matrix = summed if summed.nnz < matrix.nnz else matrix  # which else keeps the order of its entries
         if not matrix.data.all():
             matrix = matrix.copy()
             matrix.eliminate_zeros()
@@ -187,7 +193,7 @@ class DocumentStream:
 def _check_counts(matrix: Any, vocabulary: Sequence[str]) -> None:
     if matrix.shape[1] != len(vocabulary):
         raise UserError(f"The counts have {matrix.shape[1]} columns, but the vocabulary has {len(vocabulary)} words.")
-    wrong = matrix.data < 0
+    wrong = (matrix.data < 0) | (matrix.data > MOST)
     if not np.issubdtype(matrix.dtype, np.integer):
         wrong |= ~np.isfinite(matrix.data) | (matrix.data != np.floor(matrix.data))
     if wrong.any():
@@ -195,8 +201,8 @@ def _check_counts(matrix: Any, vocabulary: Sequence[str]) -> None:
         document = int(np.searchsorted(matrix.indptr, entry, side="right")) - 1
         word = vocabulary[matrix.indices[entry]]
         raise UserError(
-            f"The count of word '{word}' in document {document} is {matrix.data[entry]:g}, but counts are whole numbers of at "
-            f"least 0. Correct the {wrong.sum()} counts that are not."
+            f"The count of word '{word}' in document {document} is {matrix.data[entry]:g}, but counts are whole numbers from "
+            f"0 to {MOST}. Correct the {wrong.sum()} counts that are not."
         )
 
 

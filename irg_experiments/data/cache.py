@@ -4,7 +4,7 @@ import hashlib
 import logging
 import os
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -34,27 +34,28 @@ def key_of(source: Path, *settings: object) -> str:
     return digest.hexdigest()[:16]
 
 
-def cached_arrays(name: str, folder: Path, make: Callable[[], Arrays]) -> Arrays:
+def cached_arrays(name: str, folder: Path, make: Callable[[], Arrays], keys: Collection[str] = ()) -> Arrays:
     """The arrays of the file ``name``, made and written if there is no such file or if it is damaged.
 
     The file is in ``folder`` or, if that cannot be written to, in ``$XDG_CACHE_HOME/irg_experiments`` (default
-    ``~/.cache/irg_experiments``). If neither can be written to, the arrays are made every time.
+    ``~/.cache/irg_experiments``). If neither can be written to, the arrays are made every time. A file that
+    lacks one of ``keys`` is damaged.
     """
-    user_cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "irg_experiments"
+    user_cache = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "irg_experiments"
     paths = [folder / name, user_cache / name]
-    arrays = _read_first(paths)
+    arrays = _read_first(paths, keys)
     if arrays is None:
         arrays = make()
         _write_first(paths, arrays)
     return arrays
 
 
-def _read_first(paths: Iterable[Path]) -> Arrays | None:
+def _read_first(paths: Iterable[Path], keys: Collection[str]) -> Arrays | None:
     for path in paths:
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-                return {key: archive[key] for key in archive.files}
-        except FileNotFoundError:
+                return {key: archive[key] for key in {*archive.files, *keys}}
+        except (FileNotFoundError, NotADirectoryError):
             continue
         except Exception as error:  # a damaged archive raises errors of many types
             log.info("%s cannot be read (%s); it is made again.", path, error)

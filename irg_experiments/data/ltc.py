@@ -234,10 +234,10 @@ def _norms(part: _Documents, log_idf: Array, known: NDArray[np.bool_]) -> Array:
 
 
 def _search(words: Indices, products: Array, errors: Array, expected: Array, size: int) -> Array:
-    """idf_j = ln(N / n_j) with the integer n_j under which the products (1 + ln c_dj) · idf_j say most.
+    """idf_j = ln(N / n_j) with the integer n_j under which chance explains the matches of integer counts least.
 
-    A match of an integer count c says −ln of the probability that a number near it matches by chance, which is about
-    2 · error · c · (1 + ln c): large counts say little. An n_j far from the expected one says |ln(n_j / expected)| less.
+    A match of an integer count c scores −ln of the probability that a number near it matches by chance, which is about
+    2 · error · c · (1 + ln c): large counts score little. Less |ln(n_j / expected)|, so that n_j is near the expected one.
     """
     best, idf = np.full(len(expected), -np.inf), np.log(size / expected)
     possible = np.bincount(words, -np.log(2 * errors), len(expected))
@@ -258,7 +258,7 @@ def _search(words: Indices, products: Array, errors: Array, expected: Array, siz
 
 
 def _information(terms: Array, errors: Array) -> Array:
-    """What the match of each 1 + ln count with an integer count says, in nats; 0 without a match."""
+    """The score of the match of each 1 + ln count with an integer count, in nats; 0 without a match."""
     counts = _nearest(terms)
     matches = np.abs((1 + np.log(counts)) / terms - 1) < errors
     return np.where(matches, np.maximum(-np.log(2 * errors * counts * (1 + np.log(counts))), 0), 0)

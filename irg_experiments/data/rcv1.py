@@ -5,6 +5,7 @@ weights without the terms' names, so the words here are the column numbers of it
 """
 
 import logging
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ NUM_DOCUMENTS, NUM_TEST = 804_414, 10_000
 SPLIT_SEED = 2004
 
 _FORMAT = 1  # of the cached arrays and of how they are made
+_KEYS = ("vocabulary", *(f"{part}_{name}" for part in ("train", "test") for name in ("words", "counts", "offsets")))
 
 
 def load(root: Path, num_words: Count = NUM_WORDS) -> TopicData:
@@ -88,7 +90,9 @@ def _fetch(root: Path) -> Any:
     from sklearn.datasets import fetch_rcv1  # slow to import
 
     try:
-        return fetch_rcv1(data_home=str(root)).data.astype(np.float32)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Retry downloading")
+            return fetch_rcv1(data_home=str(root)).data.astype(np.float32)
     except OSError:
         raise
     except Exception as error:  # a damaged file raises errors of many types
@@ -118,7 +122,7 @@ def _converted(source: Path, read: Callable[[], Any], num_words: int) -> TopicDa
 
     key = key_of(source, _FORMAT, num_words)
     try:
-        arrays = cached_arrays(f"counts-{key}.npz", source.parent, make)
+        arrays = cached_arrays(f"counts-{key}.npz", source.parent, make, _KEYS)
     except OSError as error:
         raise UserError(_damaged(source, error, "download it again")) from error
     vocabulary = tuple(map(str, arrays["vocabulary"].tolist()))

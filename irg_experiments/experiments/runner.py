@@ -72,12 +72,12 @@ def run_experiment(config: DictConfig, overrides: Sequence[str], tree: ConfigTre
     resumed = earlier if earlier is not None and not settings.rerun and resumable else None
     device, compiled = _set_up_torch(settings, resumed)
     with distributed.first_alone():
-        experiment.prepare(device, compiled == "on")
+        _prepare(experiment, device, compiled == "on")
     if not distributed.is_first():
         experiment.run(directory)
         return directory
     line = command(overrides, tree or ConfigTree())
-    record = {**_fresh_record(settings, config, line, str(device), compiled), "sources": made_of}
+    record = _fresh_record(settings, config, line, str(device), compiled, made_of)
     if settings.rerun:  # only now, when everything that could refuse to run has been set up
         _move_aside(directory, earlier)
     _run_recorded(experiment, directory, record, resumed)
@@ -86,9 +86,11 @@ def run_experiment(config: DictConfig, overrides: Sequence[str], tree: ConfigTre
     return directory
 
 
-def _fresh_record(settings: ExperimentConfig, config: DictConfig, line: str, device: str, compiled: str) -> Record:
+def _fresh_record(
+    settings: ExperimentConfig, config: DictConfig, line: str, device: str, compiled: str, made_of: dict[str, str]
+) -> Record:
     names = identity(settings), identity(settings, seed=False)
-    record = new_record(recorded_config(settings, config), *names, line, device, compiled)
+    record = new_record(recorded_config(settings, config), *names, line, device, compiled, made_of)
     if distributed.size() > 1:
         record["machine"]["processes"] = distributed.size()
     return record
@@ -186,6 +188,17 @@ def _set_up_torch(settings: ExperimentConfig, resumed: Record | None) -> tuple[A
     implicit.set_compile(compiled)
     torch.manual_seed(settings.seed)
     return device, compiled
+
+
+def _prepare(experiment: Experiment, device: Any, compiled: bool) -> None:
+    try:
+        experiment.prepare(device, compiled)
+    except UserError:
+        raise
+    except Exception as error:  # whatever a class of the user may raise
+        raise RunFailedError(
+            f"Setting up the run failed ({type(error).__name__}: {error}). IRG_FULL_ERROR=1 shows the traceback."
+        ) from error
 
 
 @functools.cache

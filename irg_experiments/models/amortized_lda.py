@@ -1,4 +1,4 @@
-"""What latent Dirichlet allocation with any amortised posterior consists of, but for that posterior."""
+"""Encoder, topics and prior, which models of latent Dirichlet allocation with an amortised posterior share."""
 
 from itertools import pairwise
 from typing import ClassVar

@@ -112,13 +112,11 @@ class LDASVI(TopicModel):
         from γ = 1. The bound of a document is, φ being optimal for γ,
         Σ_w n_dw log Σ_k exp(E_q[log θ_dk] + E_q[log β_kw]) − KL(q(θ_d) ‖ p(θ_d)).
         """
-        words = x.word_offsets.diff().nonzero().squeeze(1)
+        words = x.present
         expected = digamma(self.concentration[words]) - digamma(self.concentration.sum(0))
         scale = expected.amax(1)  # φ does not depend on it; the largest weight of a word is 1 and cannot underflow
         weights = (expected - scale[:, None]).exp()
-        position = x.words.new_zeros(len(x.word_offsets) - 1)
-        position[words] = torch.arange(len(words), device=words.device)
-        entries = position[x.words]
+        entries = torch.searchsorted(words, x.words)
         gamma = self._gamma(x, weights, entries)
         theta = digamma(gamma).exp()
         normaliser = (theta[x.documents] * weights[entries]).sum(-1).clamp(min=SMALLEST)

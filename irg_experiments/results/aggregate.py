@@ -4,7 +4,8 @@ import itertools
 import shlex
 import statistics
 from collections import defaultdict
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
+from typing import Any
 
 from irg_experiments.results.record import Record, code_of
 
@@ -34,10 +35,39 @@ def code_note(records: Sequence[Record], groups: Sequence[Sequence[Record]]) -> 
     return f" ({', '.join(dict.fromkeys(map(code_of, records)))})" if len(same) > 1 else ""
 
 
+def options_that_differ(records: Sequence[Record], groups: Sequence[Sequence[Record]], *shown: str) -> str:
+    """The options, in brackets, in which a configuration differs from others that a table would show alike; empty if none.
+
+    Args:
+        records: repetitions of the configuration.
+        groups: of all configurations.
+        shown: the fields of a record by which a table tells configurations apart.
+    """
+    mine = _leaves(records[0]["config"])
+    alike = [_leaves(it[0]["config"]) for it in groups if all(it[0].get(name) == records[0].get(name) for name in shown)]
+    keys = [key for key in mine if key not in UNTOLD and any(other.get(key) != mine[key] for other in alike)]
+    return f" ({', '.join(f'{key}={mine[key]}' for key in keys)})" if keys else ""
+
+
+# keys without influence on results, or shown elsewhere
+UNTOLD = ("seed", "output", "rerun", "data.root", "training.log_every", "training.checkpoint_every")
+
+
+def _leaves(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    leaves = {}
+    for key, value in config.items():
+        leaves.update(_leaves(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value})
+    return leaves
+
+
 def numbered(name: str, others: Container[str]) -> str:
     """The name, followed by a number where others have it already: other options, or other code."""
     names = itertools.chain([name], (f"{name} ({number})" for number in itertools.count(2)))
     return next(candidate for candidate in names if candidate not in others)
+
+
+# numbers from here on are written with an exponent
+LONGEST = 1e7
 
 
 def spread(values: Sequence[float | None], digits: int = 1) -> str:
@@ -45,8 +75,9 @@ def spread(values: Sequence[float | None], digits: int = 1) -> str:
     finite = [value for value in values if value is not None]
     if len(finite) < len(values) or not finite:
         return "not finite"
-    mean = f"{statistics.fmean(finite):.{digits}f}"
-    return mean if len(finite) == 1 else f"{mean} ± {statistics.stdev(finite):.{digits}f}"
+    mean = statistics.fmean(finite)
+    style = f".{digits}f" if abs(mean) < LONGEST else ".1e"
+    return f"{mean:{style}}" if len(finite) == 1 else f"{mean:{style}} ± {statistics.stdev(finite):{style}}"
 
 
 def command(records: Sequence[Record]) -> str:

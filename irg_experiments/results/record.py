@@ -5,20 +5,29 @@ import math
 import os
 import platform
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import irg_experiments
-from irg_experiments.results.schema import SCHEMA_VERSION, check_fields
+from irg_experiments.results.schema import SCHEMA_VERSION
 
 Record = dict[str, Any]
 
 RECORD = "record.json"
 
 
-def new_record(config: dict[str, Any], identity: str, group: str, command: str, device: str, compiled: str) -> Record:
+def new_record(
+    config: dict[str, Any],
+    identity: str,
+    group: str,
+    command: str,
+    device: str,
+    compiled: str,
+    sources: Mapping[str, str] = MappingProxyType({}),
+) -> Record:
     """The record of a run that is about to start; null where the experiment has no such thing.
 
     Args:
@@ -28,6 +37,7 @@ def new_record(config: dict[str, Any], identity: str, group: str, command: str, 
         command: that repeats the run.
         device: that computes.
         compiled: "on" or "off".
+        sources: see ``irg_experiments.config.sources``.
     """
 
     def name_of(section: str) -> str | None:
@@ -54,6 +64,7 @@ def new_record(config: dict[str, Any], identity: str, group: str, command: str, 
         "compile": compiled,
         "git_commit": git_commit(),
         "earlier_code": [],
+        "sources": dict(sources),
         "command": command,
         "identity": identity,
         "group": group,
@@ -63,22 +74,17 @@ def new_record(config: dict[str, Any], identity: str, group: str, command: str, 
 
 
 def finished_record(record: Record, **found: Any) -> Record:
-    """The record of a run that is done.
+    """The record of a run that is done; what is no finite number becomes null, and is named in ``non_finite``.
 
     Args:
         record: as it was when the run started.
         found: fields that were found out.
-
-    Raises:
-        UserError: a field has a wrong type, such as a metric that is text.
     """
-    done = _without_infinities({**record, **found, "status": "done"})
-    check_fields(done)
-    return done
+    return _without_infinities({**record, **found, "status": "done"})
 
 
 def write_record(directory: Path, record: Record) -> None:
-    """Writes ``record.json`` whole or not at all; a metric that is not finite becomes null, and is named in ``non_finite``."""
+    """Writes ``record.json`` whole or not at all; what is no finite number becomes null, and is named in ``non_finite``."""
     checked = _without_infinities(record)
     temporary = directory / f"{RECORD}.tmp"
     try:
@@ -90,9 +96,9 @@ def write_record(directory: Path, record: Record) -> None:
 
 
 def _without_infinities(record: Record) -> Record:
-    plain = _plain(record["metrics"])
-    metrics, non_finite = _finite(plain), dict(_non_finite(plain))
-    return {**record, "metrics": metrics, "non_finite": {**record["non_finite"], **non_finite}}
+    numbers = {name: _plain(record[name]) for name in ("metrics", "steps_per_second", "wall_seconds")}
+    non_finite = dict(_non_finite({**numbers["metrics"], **{name: numbers[name] for name in numbers if name != "metrics"}}))
+    return {**record, **_finite(numbers), "non_finite": {**record["non_finite"], **non_finite}}
 
 
 def _plain(value: Any) -> Any:
@@ -109,7 +115,12 @@ def _finite(value: Any) -> Any:
         return {name: _finite(item) for name, item in value.items()}
     if isinstance(value, list):
         return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return value if _is_finite(value) else None
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether a leaf is a finite number; null, which stands for what is not, was named before."""
+    return value is None or (isinstance(value, int | float) and math.isfinite(value))
 
 
 def _non_finite(metrics: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -118,7 +129,7 @@ def _non_finite(metrics: dict[str, Any], prefix: str = "") -> Iterator[tuple[str
             yield from _non_finite(value, f"{prefix}{name}.")
         elif isinstance(value, list):
             yield from _non_finite({str(index): item for index, item in enumerate(value)}, f"{prefix}{name}.")
-        elif isinstance(value, float) and not math.isfinite(value):
+        elif not _is_finite(value):
             yield f"{prefix}{name}", str(value)
 
 

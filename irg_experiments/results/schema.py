@@ -49,6 +49,7 @@ class _Fields(BaseModel):
     compile: _Text | None
     git_commit: _Text | None
     earlier_code: Annotated[list[_Text], Must("a list of text")]
+    sources: Annotated[dict[str, _Text], Must("a section of text")] = {}
     command: _Text
     identity: _Text
     group: _Text

@@ -29,7 +29,7 @@ class SVI:
 
     @property
     def label(self) -> str:
-        """Name for tables; the step sizes are told by the config."""
+        """Name for tables, without the step sizes."""
         return "SVI" if self.prior == "fixed" else "SVI, learned prior"
 
     def step_size(self, step: int) -> float:

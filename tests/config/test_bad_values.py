@@ -220,7 +220,7 @@ BAD: dict[str, list[tuple[str, ...]]] = {
     "sweep": [(*CROSS, f"dirichlet.sweep={value}") for value in ("[3,1]", "5", "[-1,1]")],
     "replicates": [(*CROSS, "von_mises.replicates=1")],
     "is several runs: add -m": [("+sweep=lda_table",)],
-    "Unknown sweep 'lda_tabel'. Did you mean lda_table?": [("-m", "+sweep=lda_tabel")],
+    "Unknown sweep 'lda_tabel'. Did you mean lda_table or vae_table?": [("-m", "+sweep=lda_tabel")],
     "No row of +sweep=lda_table": [("-m", "+sweep=lda_table", "method=knowles")],
     "+sweep is given 2 times": [("-m", "+sweep=lda_table", "+sweep=lda_table")],
     "several values": [("seed=0,1",), ("seed=range(0,3)",)],

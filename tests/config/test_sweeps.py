@@ -39,11 +39,33 @@ def test_a_file_of_a_users_own(tmp_path: Path):
         ("data=bars", "method=implicit", "seed=5"),
         ("data=bars", "method=rsvi", "method.augmentation=2", "seed=5"),
     ]
-    assert rows_of(*here, "method=rsvi,explicit", "data=newsgroups") == [
+    assert rows_of(*here, "method=rsvi", "data=newsgroups") == [
         ("seed=0,1", "method=rsvi", "method.augmentation=2", "data=newsgroups")
     ]
-    with pytest.raises(UserError, match=r"No row of \+sweep=mine has method=explicit\."):
-        rows_of(*here, "method=explicit")
+    assert rows_of(*here, "method.augmentation=2") == [("seed=0,1", "data=bars", "method=rsvi", "method.augmentation=2")]
+    for words, missed in [
+        (("method=explicit",), "method=explicit"),
+        (("method=rsvi,rsvj",), "method=rsvj"),
+        (("method=implicit", "method.augmentation=2"), "method=implicit and method.augmentation=2"),
+    ]:
+        with pytest.raises(UserError, match=rf"No row of \+sweep=mine has {missed}\."):
+            rows_of(*here, *words)
+
+
+def test_values_that_are_no_text_are_written_in_hydras_grammar(tmp_path: Path):
+    (tmp_path / "sweep").mkdir()
+    (tmp_path / "sweep" / "mine.yaml").write_text(
+        "# Mine.\nrows: [{threads: null, rerun: true, model.hidden: [3, 4], seed: 2}]\n"
+    )
+    ((*words,),) = rows_of("--config-dir", str(tmp_path), "+sweep=mine")
+    assert words == ["threads=null", "rerun=true", "model.hidden=[3, 4]", "seed=2"]
+
+
+def test_a_file_with_the_name_of_one_of_the_package_is_refused(tmp_path: Path):
+    (tmp_path / "sweep").mkdir()
+    (tmp_path / "sweep" / "lda_table.yaml").write_text("# Mine.\nrows: [{seed: 0}]\n")
+    with pytest.raises(UserError, match=r"lda_table.yaml has the name of an option of the package"):
+        rows_of("--config-dir", str(tmp_path), "+sweep=lda_table")
 
 
 @pytest.mark.parametrize(

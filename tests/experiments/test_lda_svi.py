@@ -81,6 +81,10 @@ def test_a_learned_prior_keeps_its_initial_value_during_the_burn_in(compose: Com
 def test_budgets_are_those_that_the_method_recommends(compose: Compose, budget: str):
     training = config_of(compose, *SVI, f"budget={budget}").training
     recommended = ConfigTree().load("method", "svi")["recommended"]["budgets"][budget]
+    if budget == "paper":
+        assert recommended.pop("steps") == "${oc.select:data.recommended.svi_steps,10000}"
+        assert training.steps == 10_000
+        assert config_of(compose, *SVI, "budget=paper", "data=rcv1").training.steps == 100_000
     assert {name: getattr(training, name) for name in recommended} == recommended
     assert training.learning_rate is None
     assert training.num_samples is None
@@ -89,6 +93,8 @@ def test_budgets_are_those_that_the_method_recommends(compose: Compose, budget: 
 
 def test_the_papers_figure_stands_beside_the_fixed_prior_alone():
     model = {key: value for key, value in ConfigTree().load("model", "lda_svi").items() if key != "topics"}
-    record = {"model": "lda_svi", "method_label": "SVI", "data": "newsgroups", "config": {"model": {**model, "topics": 50}}}
+    config = {"model": {**model, "topics": 50}, "method": {"name": "svi", "decay": 0.7}, "data": {"name": "newsgroups"}}
+    record = {"model": "lda_svi", "method_label": "SVI", "data": "newsgroups", "config": config}
     assert str(paper_perplexity(record)) == "964 ± 4"
+    assert paper_perplexity({**record, "config": {**config, "method": {"name": "svi", "decay": 0.6}}}) is None
     assert paper_perplexity({**record, "method_label": "SVI, learned prior"}) is None

@@ -355,9 +355,24 @@ def test_versions_of_other_libraries_stand_beside_torchs(tmp_path: Path, monkeyp
     assert record["versions"]["torch"] == torch.__version__
 
 
-def test_a_metric_that_is_text_fails_the_run_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(Tiny, "run", lambda self, directory: Result({"value": 1.0, "parts": {"odd": "abc"}}, wall_seconds=0.5))
-    with pytest.raises(UserError, match=r"^metrics\.parts\.odd must be a number, not 'abc'\.$"):
+def test_a_metric_that_is_text_costs_itself_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    metrics = {"value": 1.0, "parts": {"odd": "abc"}}
+    monkeypatch.setattr(Tiny, "run", lambda self, directory: Result(metrics, wall_seconds=0.5, steps_per_second=math.inf))
+    record = record_of(run(tmp_path))
+    assert (record["status"], record["metrics"]) == ("done", {"value": 1.0, "parts": {"odd": None}})
+    assert record["non_finite"] == {"parts.odd": "abc", "steps_per_second": "inf"}
+    assert "parts.odd is abc; the record has null in its place" in caplog.text
+
+
+def test_an_error_in_setting_up_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def prepare(*_: object) -> None:
+        raise KeyError("lost")
+
+    monkeypatch.setattr(Tiny, "prepare", prepare)
+    with pytest.raises(
+        RunFailedError, match=r"^Setting up the run failed \(KeyError: 'lost'\)\. IRG_FULL_ERROR=1 shows the trace"
+    ):
         run(tmp_path)
-    (path,) = tmp_path.rglob("record.json")
-    assert record_of(path.parent)["status"] == "failed"
+    assert not list(tmp_path.rglob("record.json"))

@@ -41,7 +41,9 @@ def test_loss_and_gradients_equal_the_dense_formulation(compiled: bool):
         terms = model.elbo(batch, at_the_mean)
         return (terms.kl - terms.log_likelihood).mean()
 
-    function = loss_and_grad(loss, parameters, compiled, torch.device("cpu"), varying=lambda batch: batch.varying)
+    function = loss_and_grad(
+        loss, parameters, compiled, torch.device("cpu"), varying=lambda batch: (*batch.entries, batch.present)
+    )
     for batch in corpus.batches(32):
         value, gradients = function(batch)
         expected = dense_loss(model, dense_counts(batch, 500))

@@ -88,7 +88,7 @@ def test_a_field_of_a_wrong_type_is_named(
     assert caplog.messages == [f"{tmp_path / 'record.json'} is left out: {reason}"]
 
 
-@pytest.mark.parametrize("field", sorted(fresh().keys() - {"schema_version", "status", "config"}))
+@pytest.mark.parametrize("field", sorted(fresh().keys() - {"schema_version", "status", "config", "sources"}))
 def test_a_field_that_is_missing_is_named(tmp_path: Path, field: str, caplog: pytest.LogCaptureFixture):
     (tmp_path / "record.json").write_text(json.dumps({name: value for name, value in fresh().items() if name != field}))
     assert load_record(tmp_path) is None

@@ -58,7 +58,7 @@ def test_a_training_step_on_cuda_equals_the_one_on_the_cpu():
 
         parameters = list(model.parameters())
         compiled = compilation.can_compile(device)
-        function = loss_and_grad(loss, parameters, compiled, device, varying=lambda batch: batch.varying)
+        function = loss_and_grad(loss, parameters, compiled, device, varying=lambda batch: (*batch.entries, batch.present))
         gradients.append([gradient.cpu() for gradient in function(corpus.to(device).slice(0, 32))[1]])
     torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-5)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from irg_experiments.experiments.gradient_variance import VARIANCE_TITLE, variance_names
-from irg_experiments.experiments.lda.results import NEAR_ZERO, QUANTILES, groups_of, paper_perplexity
+from irg_experiments.experiments.lda.results import NEAR_ZERO, QUANTILES, groups_of, note, paper_perplexity
 from irg_experiments.results.aggregate import numbered
 from irg_experiments.results.arrays import Arrays
 from irg_experiments.results.curves import Curve, Rows, mean_curve
@@ -36,7 +36,7 @@ def figures(directory: Path, record: Record, arrays: Arrays) -> Iterator[Figure]
     if _has_curve(rows):
         yield Figure("learning_curve", partial(learning_curve, rows=rows, metric=LEARNING, reference=reference))
     if arrays:
-        sparsity = record["metrics"]["topic_weight_sparsity"]
+        sparsity = record["metrics"].get("topic_weight_sparsity") or 0.0
         yield Figure("topic_weights", partial(topic_weights, mean_weights=arrays["weights"], share_near_zero=sparsity))
     if "weight_quantiles" in arrays:
         yield Figure("document_weights", partial(document_weights, quantiles=arrays["weight_quantiles"]))
@@ -58,8 +58,9 @@ def comparisons(runs: Sequence[tuple[Path, Record]]) -> Iterator[Figure]:
             tasks[record["data"], record["budget"]].append(record)
     for (data, budget), records in sorted(tasks.items()):
         curves: dict[str, Curve] = {}
-        for group in groups_of(records):
-            name = numbered(f"{group[0]['model']}, {group[0]['method_label']}", curves)
+        groups = groups_of(records)
+        for group in groups:
+            name = numbered(f"{group[0]['model']}, {group[0]['method_label']}{note(group, groups)}", curves)
             curves[name] = mean_curve([(record, rows[id(record)]) for record in group], LEARNING)
         if len(curves) > 1:
             ylabel = f"test perplexity, {data}"

@@ -15,14 +15,17 @@ DIVERSITY_WORDS = 25
 def quality(topics: Array, weights: Array, documents: Corpus) -> dict[str, float]:
     """The metrics of trained topics: see the functions of these names.
 
+    Of a vocabulary of V < 250 words the most probable V/5 and V/10 words count for coherence and diversity, as all topics share
+    their most probable words where there are hardly more.
+
     Args:
         topics: β, one topic per column, (V, K).
         weights: θ of each document, (D, K).
         documents: of the test set.
     """
     return {
-        "topic_coherence": topic_coherence(topics, documents),
-        "topic_diversity": topic_diversity(topics),
+        "topic_coherence": topic_coherence(topics, documents, min(COHERENCE_WORDS, max(2, len(topics) // 5))),
+        "topic_diversity": topic_diversity(topics, min(DIVERSITY_WORDS, max(1, len(topics) // 10))),
         "effective_topics": effective_topics(weights),
     }
 

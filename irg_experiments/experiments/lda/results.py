@@ -1,12 +1,13 @@
 """Perplexities beside the paper's, and the words of topics."""
 
+import shlex
 import statistics
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from irg_experiments.results.aggregate import code_note, command, repetitions, spread
+from irg_experiments.results.aggregate import code_note, command, options_that_differ, repetitions, spread
 from irg_experiments.results.arrays import Arrays
 from irg_experiments.results.paper import Printed, difference, has_options_of_its_file
 from irg_experiments.results.record import Record
@@ -33,9 +34,16 @@ PAPER: dict[tuple[str, str], dict[str, Printed]] = {
 
 
 def paper_perplexity(record: Record) -> Printed | None:
-    """The paper's figure for the record's method and data set, if the model has the paper's topics and its file's options."""
-    model = record["config"]["model"]
-    if model.get("topics") != PAPER_TOPICS or not has_options_of_its_file("model", model, "topics"):
+    """The paper's figure for the record's method and data set.
+
+    None unless the model has the paper's topics and else the options of its file, as have data and method but for those options
+    that the method's label tells.
+    """
+    config = record["config"]
+    model, free = config["model"], {"method": ("augmentation", "prior"), "data": ("root",), "model": ("topics",)}
+    if model.get("topics") != PAPER_TOPICS:
+        return None
+    if not all(has_options_of_its_file(group, config[group], *free[group]) for group in free):
         return None
     return PAPER.get((record["model"], record["method_label"]), {}).get(record["data"])
 
@@ -45,10 +53,8 @@ def perplexity_table(records: Sequence[Record]) -> Table:
     groups = groups_of(records)
     names = ["model", "method", "data", "test perplexity", "corpus-level", "paper", "difference (in standard errors)", "runs"]
     header = [*names, "steps", "steps/s", "command"]
-    rows = [_row(group, code_note(group, groups)) for group in groups]
+    rows = [_row(group, note(group, groups)) for group in groups]
     title = "Test perplexity, mean ± standard deviation over runs"
-    if any(record["data"] == SUBSET for record in records):
-        title += f". {SUBSET} is a part of RCV1: its perplexities are not comparable with the paper's"
     return Table("perplexity", title, header, rows, labels=3, page_only=("command",))
 
 
@@ -57,17 +63,23 @@ def groups_of(records: Sequence[Record]) -> list[list[Record]]:
     return sorted(repetitions(records), key=lambda runs: [runs[0][key] for key in ("model", "method_label", "data", "budget")])
 
 
+def note(records: Sequence[Record], groups: Sequence[Sequence[Record]]) -> str:
+    """What tells a configuration from others of the same model, method, data set and budget: options, or the code."""
+    return options_that_differ(records, groups, "model", "method_label", "data", "budget") + code_note(records, groups)
+
+
 def quality_table(records: Sequence[Record]) -> Table:
     """One row per configuration: what the topics are like, over seeds; – where a record lacks the metric."""
     groups = groups_of(records)
-    header = ["model", "method", "data", "NPMI", "diversity", f"weights below {NEAR_ZERO:g}", "effective topics", "runs"]
+    measured = ["NPMI", "diversity", f"weights below {NEAR_ZERO:g}", "effective topics"]
+    header = ["model", "method", "data", *measured, "runs", "steps"]
     columns = {"topic_coherence": 3, "topic_diversity": 3, "topic_weight_sparsity": 3, "effective_topics": 2}
     rows = []
     for group in groups:
         first = group[0]
         found = [_spread_if_recorded(group, metric, digits) for metric, digits in columns.items()]
-        names = [first["model"], first["method_label"] + code_note(group, groups), first["data"]]
-        rows.append([*names, *found, str(len(group))])
+        names = [first["model"], first["method_label"] + note(group, groups), first["data"]]
+        rows.append([*names, *found, str(len(group)), f"{first['steps']:,}"])
     title = "Topic coherence, topic diversity and sparsity of topic weights, mean ± standard deviation over runs"
     return Table("topic_quality", title, header, rows, labels=3)
 
@@ -79,7 +91,7 @@ def _spread_if_recorded(records: Sequence[Record], metric: str, digits: int) -> 
 
 def headline_table(records: Sequence[Record]) -> Table:
     """Runs of the paper's budget: perplexity beside the paper's."""
-    full = perplexity_table([record for record in records if record["budget"] == "paper"])
+    full = perplexity_table([it for it in records if it["budget"] == "paper" and not _has_other_training(it)])
     columns = len(full.header) - 3
     return Table("perplexity_headline", full.title, full.header[:columns], [row[:columns] for row in full.rows], labels=3)
 
@@ -90,10 +102,17 @@ def _row(records: Sequence[Record], note: str) -> list[str]:
         [record["metrics"][name] for record in records] for name in ("test_perplexity", "test_perplexity_corpus")
     )
     printed = paper_perplexity(first)
-    measured = [spread(per_document), spread(corpus), str(printed or "–"), difference(per_document, printed)]
+    comparable = printed if first["budget"] == "paper" and not _has_other_training(first) else None
+    measured = [spread(per_document), spread(corpus), str(printed or "–"), difference(per_document, comparable)]
     speed = f"{statistics.fmean(record['steps_per_second'] for record in records):,.0f}"
-    names = [first["model"], first["method_label"] + note, first["data"]]
+    data = "rcv1_subset, a part: not the paper's RCV1" if first["data"] == SUBSET else first["data"]
+    names = [first["model"], first["method_label"] + note, data]
     return [*names, *measured, str(len(records)), f"{first['steps']:,}", speed, f"`{command(records)}`"]
+
+
+def _has_other_training(record: Record) -> bool:
+    """Whether the command changes how its budget trains."""
+    return any(word.lstrip("+").startswith("training.") for word in shlex.split(record["command"]))
 
 
 def metrics_table(record: Record) -> Table:

@@ -15,6 +15,7 @@ from torch.distributions import Distribution
 from irg_experiments.config.components import build, check
 from irg_experiments.config.tree import ConfigTree
 from irg_experiments.data import BagOfWords, DocumentStream, TopicData
+from irg_experiments.errors import UserError
 from irg_experiments.experiments.choices import check_batch_size, check_kind
 from irg_experiments.experiments.lda.config import LDAConfig
 from irg_experiments.experiments.lda.quality import quality
@@ -54,9 +55,22 @@ class LDATask(abc.ABC):
         self.data: TopicData = build(config.data, "data")
         check_batch_size(self.training.batch_size, len(self.data.train), "documents")
         self.model: TopicModel = build(config.model, "model", num_words=len(self.data.train.vocabulary)).to(device)
+        self._check_model()
         self.test = self.data.test.to(device)
         batch_size = self.training.batch_size
         self.stream = DocumentStream(self.data.train.to(device), batch_size, config.seed, distributed.part(batch_size))
+
+    def _check_model(self) -> None:
+        """Refuses a class whose parts do not fit together."""
+        model, whose = self.model, self.config.model.target
+        names = [name for name, _ in model.named_parameters()]
+        for attribute in ("prior_parameters", "word_parameters"):
+            for name in getattr(model, attribute):
+                if name not in names:
+                    raise UserError(f"{whose}.{attribute} has '{name}', but the parameters are {', '.join(names)}.")
+        words, shape = len(self.data.train.vocabulary), tuple(model.topics().shape)
+        if len(shape) != 2 or shape[0] != words:
+            raise UserError(f"{whose}.topics() must have shape (V, K) with V = {words} words, not {shape}.")
 
     @property
     @abc.abstractmethod

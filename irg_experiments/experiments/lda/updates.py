@@ -27,6 +27,15 @@ def reads_few_rows(corpus: Corpus, batch_size: int) -> bool:
     return most_words < FEW_ROWS * len(corpus.vocabulary)
 
 
+def _varying(batch: BagOfWords, *rows: Tensor) -> tuple[Tensor, ...]:
+    """The tensors that torch is to compile for any length.
+
+    A batch with all words is compiled by itself: in it, rows for the words that occur are rows for all words.
+    """
+    every_word = len(batch.present) == len(batch.word_offsets) - 1
+    return batch.entries if every_word else (*batch.entries, batch.present, *rows)
+
+
 def mean_loss(terms: ElboTerms) -> Tensor:
     """The negative bound per document, in nats."""
     return (terms.kl - terms.log_likelihood).mean()
@@ -59,18 +68,17 @@ class Updates:
     ) -> None:
         self.share = share
         self.model, self.estimator, self.num_samples = model, estimator, num_samples
-        named = dict(model.named_parameters())
-        by_word = model.word_parameters if by_rows else ()
-        self.tables = {name: RowAdam(named.pop(name), learning_rate, compiled) for name in by_word}
-        self.waiting = [name in model.prior_parameters for name in named]
-        self.optimizer = adam(list(named.values()), learning_rate)
+        self.learning_rate, self.compiled, self.device = learning_rate, compiled, device
+        self._start(by_rows)
+
+    def _start(self, by_rows: bool) -> None:
+        named = dict(self.model.named_parameters())
+        by_word = self.model.word_parameters if by_rows else ()
+        self.tables = {name: RowAdam(named.pop(name), self.learning_rate, self.compiled) for name in by_word}
+        self.waiting = [name in self.model.prior_parameters for name in named]
+        self.optimizer = adam(list(named.values()), self.learning_rate)
         self.loss_and_grad = loss_and_grad(
-            self._loss,
-            list(named.values()),
-            compiled,
-            device,
-            varying=lambda batch, *rows: (*batch.varying, *rows),
-            inputs=lambda _, *rows: rows,
+            self._loss, list(named.values()), self.compiled, self.device, varying=_varying, inputs=lambda _, *rows: rows
         )
 
     def _loss(self, batch: BagOfWords, *rows: Tensor) -> Tensor:
@@ -117,7 +125,9 @@ class Updates:
         return {"model": model, "optimizer": self.optimizer.state_dict(), "tables": tables}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restores what ``state_dict`` returned; raises any exception if the state belongs to another model."""
+        """Restores what ``state_dict`` returned, with its way of updating; raises any exception if it is of another model."""
+        if state["tables"].keys() != self.tables.keys():
+            self._start(by_rows=bool(state["tables"]))
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         for name, table in self.tables.items():
