@@ -42,9 +42,20 @@ class Component(BaseModel):
 
 
 class DataSet(Component):
-    """A data set: a function of the data root, which is where files are and changes no result."""
+    """A data set: a function of the data root.
+
+    Attributes:
+        root: where files are, which changes no result.
+        note: what tables say beside its name, if anything; no argument.
+    """
 
     root: Annotated[Folder, CONDUCT]
+    note: Annotated[str | None, Must("text, or null"), CONDUCT] = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The arguments."""
+        return {name: value for name, value in super().options.items() if name != "note"}
 
 
 def _expanded(entries: Any, info: ValidationInfo) -> Any:

@@ -70,7 +70,7 @@ def _write_first(paths: Iterable[Path], arrays: Arrays) -> None:
             if not path.parent.stat().st_mode & _WRITABLE:
                 raise PermissionError(f"{path.parent} is read-only")
             with written_whole(path) as partial, partial.open("wb") as file:
-                np.savez(file, **arrays)  # type: ignore[arg-type]
+                np.savez(file, allow_pickle=False, **arrays)
         except OSError as error:
             failures.append(str(error))
         else:

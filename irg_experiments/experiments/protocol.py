@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from irg_experiments.config.tree import ConfigTree
-from irg_experiments.config.types import CONDUCT, Boolean, Folder, Must, Name, Seed, Threads
+from irg_experiments.config.types import CONDUCT, Boolean, Count, Folder, Must, Name, Seed, Threads
 from irg_experiments.config.validation import Section
 from irg_experiments.results.drawing import Figure
 from irg_experiments.results.record import Record
@@ -44,6 +44,24 @@ class ExperimentConfig(Section):
     def labels(self) -> tuple[str, ...]:
         """What names the run's folder besides budget and seed."""
         return ()
+
+
+class TrainingConfig(Section):
+    """The keys that every section ``training`` has.
+
+    Attributes:
+        steps: updates, each with one batch.
+        log_every: steps between two entries of the training loss.
+        evaluate_every: steps between two evaluations.
+        checkpoint_every: steps between two checkpoints.
+        batch_size: items per step.
+    """
+
+    steps: Count
+    log_every: Annotated[Count, CONDUCT]
+    evaluate_every: Count
+    checkpoint_every: Annotated[Count, CONDUCT]
+    batch_size: Count
 
 
 @dataclass(frozen=True)

@@ -221,7 +221,7 @@ def _run_recorded(experiment: Experiment, directory: Path, record: Record, resum
         raise UserError(f"{directory} cannot be written ({error.strerror}). Choose another folder by output=…") from error
     try:
         result = dataclasses.asdict(experiment.run(directory))
-        rounded = {name: round(value, 1) if isinstance(value, float) else value for name, value in result.items()}
+        rounded = {name: float(f"{value:.6g}") if isinstance(value, float) else value for name, value in result.items()}
         done = finished_record(record, **{**rounded, "versions": {**record["versions"], **result["versions"]}})
     except Exception as error:
         write_record(directory, {**record, "status": "failed", "error": f"{type(error).__name__}: {error}"})

@@ -35,22 +35,21 @@ def code_note(records: Sequence[Record], groups: Sequence[Sequence[Record]]) -> 
     return f" ({', '.join(dict.fromkeys(map(code_of, records)))})" if len(same) > 1 else ""
 
 
-def options_that_differ(records: Sequence[Record], groups: Sequence[Sequence[Record]], *shown: str) -> str:
+def options_that_differ(
+    records: Sequence[Record], groups: Sequence[Sequence[Record]], shown: Sequence[str], untold: Container[str]
+) -> str:
     """The options, in brackets, in which a configuration differs from others that a table would show alike; empty if none.
 
     Args:
         records: repetitions of the configuration.
         groups: of all configurations.
         shown: the fields of a record by which a table tells configurations apart.
+        untold: keys of the config, as dotted paths, that are not looked at.
     """
     mine = _leaves(records[0]["config"])
     alike = [_leaves(it[0]["config"]) for it in groups if all(it[0].get(name) == records[0].get(name) for name in shown)]
-    keys = [key for key in mine if key not in UNTOLD and any(other.get(key) != mine[key] for other in alike)]
+    keys = [key for key in mine if key not in untold and any(other.get(key) != mine[key] for other in alike)]
     return f" ({', '.join(f'{key}={mine[key]}' for key in keys)})" if keys else ""
-
-
-# keys without influence on results, or shown elsewhere
-UNTOLD = ("seed", "output", "rerun", "data.root", "training.log_every", "training.checkpoint_every")
 
 
 def _leaves(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -43,10 +43,5 @@ def mean_curve(runs: Sequence[tuple[Record, Rows]], metric: str) -> Curve:
     ]
     steps = np.array(sorted(set.intersection(*map(set, values))), float)
     table = np.array([[run[step] for step in steps] for run in values], float)
-    seconds_per_step = np.mean(
-        [
-            record["wall_seconds"] / record["steps"] if not record["steps_per_second"] else 1 / record["steps_per_second"]
-            for record, _ in runs
-        ]
-    )
+    seconds_per_step = np.mean([1 / record["steps_per_second"] for record, _ in runs])
     return Curve(steps, steps * seconds_per_step, table.mean(0), table.std(0, ddof=1) if len(runs) > 1 else None)

@@ -184,8 +184,7 @@ def from_first(function: Callable[[], T]) -> T:
         dist.broadcast_object_list(contents, src=0, group=_group.others, device=torch.device("cpu"))
     if is_first():
         return value
-    # any type may be restored: process 0 made it, and it is no file
-    return torch.load(io.BytesIO(contents[0]), map_location="cpu", weights_only=False)
+    return torch.load(io.BytesIO(contents[0]), map_location="cpu", weights_only=True)
 
 
 @contextlib.contextmanager

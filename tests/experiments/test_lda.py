@@ -169,6 +169,7 @@ def test_seeds_are_averaged_beside_the_paper():
 
 def test_the_subset_of_rcv1_is_told_from_the_papers_corpus():
     subset = {**record_of(0, 900.0), "data": "rcv1_subset"}
+    subset["config"] = {**subset["config"], "data": ConfigTree().load("data", "rcv1_subset")}
     (row,) = perplexity_table([subset]).rows
     assert row[2] == "rcv1_subset, a part: not the paper's RCV1"
     assert row[5:7] == ["–", "–"]

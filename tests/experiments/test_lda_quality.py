@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from irg_experiments.data import Corpus
-from irg_experiments.experiments.lda.quality import effective_topics, quality, top_words, topic_coherence, topic_diversity
+from irg_experiments.experiments.lda.quality import effective_topics, quality, topic_coherence, topic_diversity
+from irg_experiments.experiments.lda.results import top_words
 
 # words a to e; a and b are in every document that has one of them, e is in no document
 DOCUMENTS = ["a a b", "a b c", "c", "d c", "a b d d"]

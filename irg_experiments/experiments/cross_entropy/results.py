@@ -118,11 +118,13 @@ def _cells(values: Values) -> list[str]:
 def read_curves(directory: Path) -> list[dict[str, Any]]:
     """The curves of a run: distribution, label, whether it is the reference, and a list per quantity.
 
+    Those of schema 1 do not say which method is the reference.
+
     Raises:
         OSError, ValueError: the file is missing or damaged.
     """
     curves = json.loads((directory / CURVES).read_text(encoding="utf-8"))
-    return [{"reference": curve["method"] == "implicit", **curve, "method": _label(curve["method"])} for curve in curves]
+    return [{"reference": False, **curve, "method": _label(curve["method"])} for curve in curves]
 
 
 # labels of records of schema 1, which were made of names

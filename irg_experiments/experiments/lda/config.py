@@ -1,34 +1,21 @@
 """The config of experiment=lda."""
 
-from typing import Annotated
-
 from irg_experiments.config.components import Component, DataSet
-from irg_experiments.config.types import CONDUCT, Count, Natural, Positive
-from irg_experiments.config.validation import Section
+from irg_experiments.config.types import Count, Natural, Positive
 from irg_experiments.experiments.gradient_variance import GradientVariance
-from irg_experiments.experiments.protocol import ExperimentConfig
+from irg_experiments.experiments.protocol import ExperimentConfig, TrainingConfig
 
 
-class Training(Section):
-    """How the model is trained.
+class Training(TrainingConfig):
+    """How the model is trained; the items are documents.
 
     Attributes:
-        steps: updates, each with one batch.
         prior_burn_in_steps: during which the prior is fixed.
-        log_every: steps between two entries of the training loss.
-        evaluate_every: steps between two evaluations of the test set.
-        checkpoint_every: steps between two checkpoints.
-        batch_size: documents per step.
         learning_rate: of Adam; null for a method without it.
         num_samples: samples of the topic weights per document and step; null for a method without samples.
     """
 
-    steps: Count
     prior_burn_in_steps: Natural
-    log_every: Annotated[Count, CONDUCT]
-    evaluate_every: Count
-    checkpoint_every: Annotated[Count, CONDUCT]
-    batch_size: Count
     learning_rate: Positive | None
     num_samples: Count | None
 

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from irg_experiments.data.bag_of_words import Corpus
+from irg_experiments.experiments.lda.results import top_words
 
 Array = NDArray[np.floating]
 
@@ -28,19 +29,6 @@ def quality(topics: Array, weights: Array, documents: Corpus) -> dict[str, float
         "topic_diversity": topic_diversity(topics, min(DIVERSITY_WORDS, max(1, len(topics) // 10))),
         "effective_topics": effective_topics(weights),
     }
-
-
-def top_words(topics: Array, number: int) -> NDArray[np.int64]:
-    """The most probable words of each topic, of which there are ``number`` or, if that is fewer, all.
-
-    Args:
-        topics: β, one topic per column, (V, K).
-        number: N ≥ 1.
-
-    Returns:
-        Indices of words, shape (K, min(N, V)); of equally probable words the first ones.
-    """
-    return np.argsort(-topics, axis=0, kind="stable")[:number].T
 
 
 def topic_coherence(topics: Array, documents: Corpus, number: int = COHERENCE_WORDS) -> float:

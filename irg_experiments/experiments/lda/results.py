@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from irg_experiments.results.aggregate import code_note, command, options_that_differ, repetitions, spread
 from irg_experiments.results.arrays import Arrays
@@ -16,10 +17,11 @@ from irg_experiments.results.table import Table
 TOP_WORDS = 10
 # the number of topics of the paper's table
 PAPER_TOPICS = 50
-SUBSET = "rcv1_subset"
 NEAR_ZERO = 1e-3
 # over documents, of the weights in a figure: the middle and the band about it
 QUANTILES = (0.1, 0.5, 0.9)
+# keys without influence on results, or shown in columns of their own
+UNTOLD = ("seed", "output", "rerun", "data.root", "training.log_every", "training.checkpoint_every")
 
 # test perplexity (Figurnov, Mohamed & Mnih 2018): (model, method) -> data set -> mean and standard deviation
 PAPER: dict[tuple[str, str], dict[str, Printed]] = {
@@ -65,7 +67,8 @@ def groups_of(records: Sequence[Record]) -> list[list[Record]]:
 
 def note(records: Sequence[Record], groups: Sequence[Sequence[Record]]) -> str:
     """What tells a configuration from others of the same model, method, data set and budget: options, or the code."""
-    return options_that_differ(records, groups, "model", "method_label", "data", "budget") + code_note(records, groups)
+    shown = ("model", "method_label", "data", "budget")
+    return options_that_differ(records, groups, shown, UNTOLD) + code_note(records, groups)
 
 
 def quality_table(records: Sequence[Record]) -> Table:
@@ -105,8 +108,8 @@ def _row(records: Sequence[Record], note: str) -> list[str]:
     comparable = printed if first["budget"] == "paper" and not _has_other_training(first) else None
     measured = [spread(per_document), spread(corpus), str(printed or "–"), difference(per_document, comparable)]
     speed = f"{statistics.fmean(record['steps_per_second'] for record in records):,.0f}"
-    data = "rcv1_subset, a part: not the paper's RCV1" if first["data"] == SUBSET else first["data"]
-    names = [first["model"], first["method_label"] + note, data]
+    remark = first["config"]["data"].get("note")
+    names = [first["model"], first["method_label"] + note, f"{first['data']}, {remark}" if remark else first["data"]]
     return [*names, *measured, str(len(records)), f"{first['steps']:,}", speed, f"`{command(records)}`"]
 
 
@@ -145,13 +148,24 @@ def _bound_rows(metrics: dict[str, Any]) -> list[list[str]]:
     return [[row, spread([metrics[name]], 2), "–", "–"] for row, name in names.items() if name in metrics]
 
 
+def top_words(topics: NDArray[np.floating], number: int) -> NDArray[np.int64]:
+    """The most probable words of each topic, of which there are ``number`` or, if that is fewer, all.
+
+    Args:
+        topics: β, one topic per column, (V, K).
+        number: N ≥ 1.
+
+    Returns:
+        Indices of words, shape (K, min(N, V)); of equally probable words the first ones.
+    """
+    return np.argsort(-topics, axis=0, kind="stable")[:number].T
+
+
 def topic_table(arrays: Arrays) -> Table:
     """The most probable words of each topic."""
     topics, weights, vocabulary = arrays["topics"], arrays["weights"], arrays["vocabulary"]
-    rows = []
-    for topic in np.argsort(-weights, kind="stable"):
-        words = vocabulary[np.argsort(-topics[:, topic], kind="stable")[:TOP_WORDS]]
-        rows.append([" ".join(words), f"{weights[topic]:.3f}"])
+    words = vocabulary[top_words(topics, TOP_WORDS)]
+    rows = [[" ".join(words[topic]), f"{weights[topic]:.3f}"] for topic in np.argsort(-weights, kind="stable")]
     title = f"Topics by mean weight over the test documents, with their {TOP_WORDS} most probable words"
     return Table("topics", title, ["words", "weight"], rows)
 

@@ -5,38 +5,28 @@ from typing import Annotated, Self
 from pydantic import model_validator
 
 from irg_experiments.config.components import Component, DataSet
-from irg_experiments.config.types import CONDUCT, Count, Must, Natural, Positive
+from irg_experiments.config.types import Count, Must, Natural, Positive
 from irg_experiments.config.validation import Misfit, Section
 from irg_experiments.experiments.gradient_variance import GradientVariance
-from irg_experiments.experiments.protocol import ExperimentConfig
+from irg_experiments.experiments.protocol import ExperimentConfig, TrainingConfig
 from irg_experiments.training.annealing import Annealing
 
 Counts = Annotated[list[Count], Must("a list of whole numbers of at least 1, such as [100, 600, 1000]")]
 
 
-class Training(Section):
-    """How the model is trained.
+class Training(TrainingConfig):
+    """How the model is trained; the items are images. Evaluations are those of the bound on the validation images.
 
     Attributes:
-        steps: of the optimiser.
         kl_warmup_steps: during which the weight of the KL divergence grows linearly from 0 to 1.
-        log_every: steps between two entries of the training loss.
-        evaluate_every: steps between two evaluations of the bound on the validation images.
-        checkpoint_every: steps between two checkpoints.
         patience: evaluations in a row without improvement, after the warm-up, that end the training.
-        batch_size: images per step.
         learning_rate: of Adam, at the first step.
         annealing: of the learning rate.
         num_samples: codes per image and step.
     """
 
-    steps: Count
     kl_warmup_steps: Natural
-    log_every: Annotated[Count, CONDUCT]
-    evaluate_every: Count
-    checkpoint_every: Annotated[Count, CONDUCT]
     patience: Count
-    batch_size: Count
     learning_rate: Positive
     annealing: Annealing
     num_samples: Count
