@@ -33,6 +33,9 @@ NAMES = {
     # training: options of torch.compile
     "dynamo_config": "torch._dynamo.config",
     "dynamo_mark_dynamic": "torch._dynamo.mark_dynamic",
+    # training/optimizer.py
+    "fused_adam": "torch._fused_adam_",
+    "foreach_add": "torch._foreach_add_",
 }
 
 _F = TypeVar("_F", bound=Callable[..., Any])

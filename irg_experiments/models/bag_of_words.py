@@ -23,13 +23,19 @@ def _of_present(x: BagOfWords, weight: Tensor) -> bool:
     return len(weight) != len(x.word_offsets) - 1
 
 
+def _rows_of(present: Tensor, num_words: int) -> Tensor:
+    """The row of each word that occurs, shape (V,); 0 for the others."""
+    rows = torch.arange(len(present), device=present.device)
+    return present.new_zeros(num_words).index_copy(0, present, rows)
+
+
 class _CountMatmul(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, weight: Tensor, *batch: Tensor) -> Tensor:
         x = BagOfWords(*batch)
         ctx.save_for_backward(*batch)
         ctx.of_present = _of_present(x, weight)
-        words = torch.searchsorted(x.present, x.words) if ctx.of_present else x.words
+        words = _rows_of(x.present, len(x.word_offsets) - 1)[x.words] if ctx.of_present else x.words
         return segmented_sum(words, weight, x.offsets, x.counts)
 
     @staticmethod

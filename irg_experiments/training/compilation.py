@@ -28,7 +28,8 @@ def loss_and_grad(
     not on earlier calls.
 
     Args:
-        loss: returns a scalar.
+        loss: returns a scalar. What it uses beside its arguments and the values of tensors must not change: compiled code has
+            it as constants.
         parameters: tensors to differentiate with respect to. Each must take part in the loss.
         compiled: whether to use ``torch.compile``.
         device: device of the tensors.
@@ -52,6 +53,14 @@ def loss_and_grad(
     return _compile(function, varying)
 
 
+def _of_arguments(guards: Sequence[Any]) -> list[bool]:
+    """Which of the conditions on compiled code torch is to check in every call: those on the arguments and on its own state.
+
+    The hundreds of others, on the code of models and distributions, take a tenth of a step.
+    """
+    return [guard.name == "" or guard.name.startswith("arguments") for guard in guards]
+
+
 def _compile(function: LossAndGrad, varying: Callable[..., Iterable[Tensor]]) -> LossAndGrad:
     from irg_experiments.implicit.private_torch import dynamo_config, dynamo_mark_dynamic  # takes seconds to import
 
@@ -59,7 +68,8 @@ def _compile(function: LossAndGrad, varying: Callable[..., Iterable[Tensor]]) ->
     # torch counts compilations per line of code and stops at eight, which a sweep over models in one process exceeds
     torch.compiler.reset()
     # "fallback_random": torch's own random number kernels, so that a seed gives the same draws as eager code
-    compiled = torch.compile(function, fullgraph=True, options={"fallback_random": True})
+    options: dict[str, Any] = {"fallback_random": True, "guard_filter_fn": _of_arguments}
+    compiled = torch.compile(function, fullgraph=True, options=options)
 
     def call(*arguments: Any) -> tuple[Tensor, tuple[Tensor, ...]]:
         for tensor in varying(*arguments):

@@ -1,12 +1,9 @@
 """The training loop: steps, evaluation, checkpoints and metrics of any task."""
 
-import contextlib
 import copy
-import gc
 import logging
 import math
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +15,7 @@ from irg_experiments.errors import DivergedError
 from irg_experiments.training import distributed
 from irg_experiments.training.checkpoint import restore_checkpoint, save_checkpoint
 from irg_experiments.training.metrics_log import MetricsLog
+from irg_experiments.training.process import fast_steps
 from irg_experiments.training.progress import TrainingProgress
 
 log = logging.getLogger(__name__)
@@ -124,52 +122,12 @@ def train(task: Task, schedule: Schedule, seed: int, directory: Path, device: to
     run = _Run(task, schedule, seed, directory, device)
     try:
         bar = TrainingProgress(schedule.steps, run.step, shown=distributed.is_first())
-        with bar as progress, denormals_flushed(), heap_frozen():
+        with bar as progress, fast_steps():
             run.to_the_end(progress)
     finally:
         if run.metrics_log:
             run.metrics_log.close()
     return TrainingResult(run.selected_metrics(), run.step / max(run.training_seconds, 1e-9), run.wall_seconds)
-
-
-@contextlib.contextmanager
-def heap_frozen() -> Iterator[None]:
-    """Inside, garbage collection skips the objects that exist at the beginning; what the caller has frozen stays frozen."""
-    # torch's modules are a large heap that never becomes garbage; scanning it takes some percent of every step
-    if gc.get_freeze_count():
-        yield
-        return
-    gc.collect()
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
-
-
-@contextlib.contextmanager
-def denormals_flushed() -> Iterator[None]:
-    """Within the block, floats below the smallest normal number are zero on this thread, if the processor supports that.
-
-    Adam's averages of a gradient that stays zero, as that of a dead unit does, decay to such floats. Processors are many times
-    slower on them: the update of a small model can take twice as long.
-    """
-    _start_worker_threads()
-    before = (torch.tensor(torch.finfo(torch.float32).tiny) / 2).item() == 0
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(before)
-
-
-def _start_worker_threads() -> None:
-    """Makes torch start its worker threads, unless it has done so.
-
-    A thread inherits from the one that starts it whether it flushes denormals. Without this, results could depend on whether a
-    parallel operation had run before training, such as restoring a checkpoint.
-    """
-    torch.ones(2**20).add_(1)
 
 
 @dataclass

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # the defaults of torch.optim.Adam
+from irg_experiments.training.optimizer import BETA1, BETA2, EPSILON
+
 # at this step and later 1 − β2^j is 1 in float64
 CORRECTED_STEPS = 40_000
 # until this step b_j changes so fast with j that all rows are moved in every step, which is exact
@@ -59,7 +60,7 @@ class RowAdam:
         Args:
             numbers: distinct row numbers, shape (U,).
         """
-        coefficients = self._coefficients(self.updated[numbers])
+        coefficients = self._coefficients(self.updated[numbers]).to(self.table.dtype)
         return Rows(numbers, *self._read(self.table, self.first, self.second, numbers, coefficients))
 
     @torch.no_grad()
@@ -73,7 +74,7 @@ class RowAdam:
         self.step += 1
         root = math.sqrt(1 - BETA2**self.step)
         scalars = [self.learning_rate * root / (1 - BETA1**self.step), EPSILON * root]
-        # tensors, because torch compiles a function anew for every value of a Python number
+        # a tensor, because torch compiles a function anew for every value of a Python number
         self._write(self.table, self.first, self.second, rows, gradient, torch.tensor(scalars, device=gradient.device))
         self.updated[rows.numbers] = self.step
         if self.step <= DENSE_STEPS:
@@ -93,16 +94,16 @@ class RowAdam:
             self.table.copy_(before)
 
     def _coefficients(self, updated: Tensor) -> Tensor:
-        """lr·A, A / Σ(a_j / b_j), β1^n and β2^n for the n steps that each row is behind, shape (4, U, 1)."""
+        """lr·A, A / Σ(a_j / b_j), β1^n and β2^n for the n steps that each row is behind, shape (4, U, 1), in float64."""
+        # eager, because compiled code would compute those of a row again for each of its elements
         behind = (self.step - updated).double()
-        ratio = BETA1 / math.sqrt(BETA2)
+        # of a_j, of a_j / b_j and of the second moment, for each step behind
+        decays = [(behind * math.log(factor)).exp_() for factor in (BETA1, BETA1 / math.sqrt(BETA2), BETA2)]
         # a sum over s + 1..t is the one to infinity from s minus that from t, whose terms are n steps smaller
-        a, a_over_b = (
-            sums[updated.clamp(max=CORRECTED_STEPS)] - factor**behind * sums[min(self.step, CORRECTED_STEPS)]
-            for sums, factor in zip(self._sums, (BETA1, ratio), strict=True)
-        )
+        start, end = updated.clamp(max=CORRECTED_STEPS), min(self.step, CORRECTED_STEPS)
+        a, a_over_b = (sums[start] - decay * sums[end] for sums, decay in zip(self._sums, decays, strict=False))
         b = torch.where(behind > 0, a / a_over_b, 1.0)
-        return torch.stack([self.learning_rate * a, b, BETA1**behind, BETA2**behind]).to(self.table.dtype).unsqueeze(-1)
+        return torch.stack([self.learning_rate * a, b, decays[0], decays[2]]).unsqueeze(-1)
 
     def state_dict(self) -> dict[str, Any]:
         """Table, moments and steps, with rows as they are stored."""

@@ -17,7 +17,7 @@ from irg_experiments.data import Corpus, DocumentStream
 from irg_experiments.estimators import Implicit
 from irg_experiments.experiments.lda.updates import Updates
 from irg_experiments.models.lda import LDA
-from irg_experiments.training.loop import denormals_flushed
+from irg_experiments.training.process import fast_steps
 
 DOCUMENTS, ENTRIES, NUM_WORDS = 804_414, 60_900_000, 10_000
 TOPICS, BATCH, WARMUP = 50, 32, 20
@@ -58,7 +58,7 @@ def main() -> None:
     print(f"{len(corpus):,} documents, {len(corpus.words):,} entries: {peak_gigabytes():.2f} GB before training", flush=True)
     model, stream = LDA(NUM_WORDS, TOPICS, [300, 300, 300]), DocumentStream(corpus, BATCH, seed=0)
     updates = Updates(model, Implicit(), 1, 3e-4, by_rows=True, compiled=True, device=torch.device("cpu"))
-    with denormals_flushed():
+    with fast_steps():
         for step in range(WARMUP + arguments.steps):
             if step == WARMUP:
                 start = time.perf_counter()

@@ -19,7 +19,7 @@ from irg_experiments.estimators import Implicit
 from irg_experiments.experiments.lda.updates import Updates, reads_few_rows
 from irg_experiments.models.lda import LDA
 from irg_experiments.training.row_adam import DENSE_STEPS
-from tests.benchmarks.turns import Step, median_milliseconds
+from tests.benchmarks.turns import Step, as_in_training, median_milliseconds
 
 TOPICS, BATCH, STEPS_A_TURN = 50, 32, 30
 
@@ -77,7 +77,7 @@ def dense_counts(batch: BagOfWords, num_words: int) -> Tensor:
 
 def sparse_step(corpus: Corpus, by_rows: bool) -> Step:
     """A step of this package, including the selection of the batch."""
-    torch.set_flush_denormal(True)  # as the training loop does
+    as_in_training()
     model = LDA(num_words=len(corpus.vocabulary), topics=TOPICS, hidden=[300, 300, 300])
     updates = Updates(model, Implicit(), 1, 3e-4, by_rows, True, torch.device("cpu"))
     for table in updates.tables.values():  # as after the steps that move all rows

@@ -3,6 +3,7 @@
 Each variant runs in its own process, so that the memory use of one does not slow another.
 """
 
+import contextlib
 import gc
 import itertools
 import multiprocessing
@@ -13,10 +14,20 @@ from multiprocessing.connection import Connection
 
 import torch
 
+from irg_experiments.training.process import fast_steps
+
 Step = Callable[[int], None]
 
 # seconds between two turns, in which the threads of the previous process stop waiting for work
 _SETTLE = 0.4
+# steps at the start of a turn that are not timed, which fill the processor's caches as in training
+_WARM = 10
+_for_good = contextlib.ExitStack()
+
+
+def as_in_training() -> None:
+    """Sets this process for training, for good."""
+    _for_good.enter_context(fast_steps())
 
 
 def serve(make: Callable[[str], Step], name: str, threads: int, steps: int, channel: Connection) -> None:
@@ -26,6 +37,8 @@ def serve(make: Callable[[str], Step], name: str, threads: int, steps: int, chan
     step = make(name)
     indices = itertools.count()
     while channel.recv():
+        for index in itertools.islice(indices, _WARM):
+            step(index)
         start = time.perf_counter()
         for index in itertools.islice(indices, steps):
             step(index)
@@ -44,7 +57,7 @@ def median_milliseconds(
         make: returns the step of a variant, which is a function of the step's index. Each process calls it: must be picklable.
         names: of the variants.
         threads: torch's number of threads in each process.
-        steps: per turn.
+        steps: timed per turn, after a few that are not.
         turns: number of turns that are timed.
         warmup: number of turns before them, which are not.
     """

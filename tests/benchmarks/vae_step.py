@@ -20,8 +20,8 @@ from irg_experiments.estimators import Implicit
 from irg_experiments.models.latents import GammaLatent, Latent, NormalLatent, VonMisesLatent
 from irg_experiments.models.vae import VAE
 from irg_experiments.training.compilation import loss_and_grad
-from irg_experiments.training.optimizer import adam, update
-from tests.benchmarks.turns import Step, median_milliseconds
+from irg_experiments.training.optimizer import Adam
+from tests.benchmarks.turns import Step, as_in_training, median_milliseconds
 
 PIXELS, DIM, BATCH, STEPS_A_TURN = 784, 10, 64, 100
 
@@ -62,11 +62,11 @@ def plain_step(images: Images, fused: bool | None) -> Step:
 
 def package_step(images: Images, latent: Latent) -> Step:
     """A step of this package."""
-    torch.set_flush_denormal(True)  # as the training loop does
+    as_in_training()
     implicit.set_compile("on")
     model = VAE(PIXELS, latent, hidden=[256, 128])
     parameters: list[Tensor] = list(model.parameters())
-    optimizer, estimator = adam(parameters, 1e-3), Implicit()
+    optimizer, estimator = Adam(parameters, 1e-3), Implicit()
 
     def loss(pixels: Tensor, kl_weight: Tensor) -> Tensor:
         return -model.bound(binarize(pixels), kl_weight, estimator.expectation).mean()
@@ -77,7 +77,7 @@ def package_step(images: Images, latent: Latent) -> Step:
     def step(index: int) -> None:
         pixels = images.pixels.index_select(0, order.indices(index))
         _, gradients = function(pixels, torch.tensor(min(1.0, index / 30_000)))
-        update(optimizer, gradients)
+        optimizer.update(gradients)
 
     return step
 

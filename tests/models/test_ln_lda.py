@@ -10,7 +10,7 @@ from torch import Tensor
 from irg_experiments.data.bars import load
 from irg_experiments.estimators import Explicit
 from irg_experiments.models.ln_lda import LNLDA, laplace_approximation
-from irg_experiments.training.optimizer import adam, update
+from irg_experiments.training.optimizer import Adam
 from tests.benchmarks.lda_step import zipf_corpus
 from tests.options import build
 
@@ -78,11 +78,11 @@ def test_it_learns_the_bars():
     data = load(Path(), 400, 100)
     model = build("model", "ln_lda", num_words=25, topics=10, hidden=[50])
     parameters = list(model.parameters())
-    optimizer, test = adam(parameters, 1e-2), data.test.slice(0, 100)
+    optimizer, test = Adam(parameters, 1e-2), data.test.slice(0, 100)
     for step in range(500):
         start = step % 10 * 40
         terms = model.elbo(data.train.slice(start, start + 40), Explicit().expectation)
-        update(optimizer, torch.autograd.grad((terms.kl - terms.log_likelihood).mean(), parameters))
+        optimizer.update(torch.autograd.grad((terms.kl - terms.log_likelihood).mean(), parameters))
     terms = model.elbo(test)
     perplexity = ((terms.kl - terms.log_likelihood) / test.lengths).mean().exp().item()
     assert data.best_perplexity is not None

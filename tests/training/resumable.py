@@ -16,7 +16,7 @@ from torch import Tensor
 from irg_experiments import implicit
 from irg_experiments.training.compilation import loss_and_grad
 from irg_experiments.training.loop import Schedule, TrainingResult, train
-from irg_experiments.training.optimizer import adam, update
+from irg_experiments.training.optimizer import Adam
 from tests.compiler import quick_compiler
 
 CPU = torch.device("cpu")
@@ -30,7 +30,7 @@ class SamplingTask:
     def __init__(self, compiled: bool, watch: Callable[[int], None]) -> None:
         self.watch = watch
         self.logits = torch.linspace(-1, 1, 4).requires_grad_()
-        self.optimizer = adam([self.logits], 0.05)
+        self.optimizer = Adam([self.logits], 0.05)
         self.loss_and_grad = loss_and_grad(self._loss, [self.logits], compiled, CPU, varying=lambda weights: [weights])
 
     def _loss(self, weights: Tensor) -> Tensor:
@@ -43,7 +43,7 @@ class SamplingTask:
         self.watch(step)
         rows = ROWS + 100 * step
         loss, gradients = self.loss_and_grad(torch.linspace(0.5, 2, rows))
-        update(self.optimizer, gradients)
+        self.optimizer.update(gradients)
         return loss
 
     def evaluate(self, step: int) -> dict[str, float]:

@@ -1,4 +1,3 @@
-import gc
 import logging
 import math
 from collections.abc import Callable
@@ -10,7 +9,7 @@ import torch
 from torch import Tensor
 
 from irg_experiments.errors import DivergedError
-from irg_experiments.training.loop import Schedule, Selection, TrainingResult, denormals_flushed, heap_frozen, train
+from irg_experiments.training.loop import Schedule, Selection, TrainingResult, train
 from irg_experiments.training.metrics_log import read_metrics
 
 CPU = torch.device("cpu")
@@ -71,31 +70,6 @@ def test_evaluation_leaves_training_alone(tmp_path: Path):
         schedule = Schedule(60, log_every=7, evaluate_every=every, checkpoint_every=60)
         results.append(train(NoisyRegression(), schedule, seed=3, directory=directory, device=CPU).metrics)
     assert results[0] == results[1]
-
-
-def test_denormals_are_zero_while_training_and_come_back():
-    denormal = torch.full((8,), 1e-40)
-    with denormals_flushed():
-        with denormals_flushed():
-            pass
-        if (denormal * 1).any():
-            pytest.skip("this processor cannot flush denormals")
-    assert (denormal * 1).all()
-
-
-def test_the_heap_is_frozen_while_training_unless_the_caller_froze_it():
-    frozen = gc.get_freeze_count()
-    assert frozen > 0  # by conftest.py
-    with heap_frozen():
-        assert gc.get_freeze_count() == frozen
-    assert gc.get_freeze_count() == frozen
-    gc.unfreeze()
-    try:
-        with heap_frozen():
-            assert gc.get_freeze_count() > 0
-        assert gc.get_freeze_count() == 0
-    finally:
-        gc.freeze()
 
 
 def test_metrics_are_logged_when_due(tmp_path: Path):

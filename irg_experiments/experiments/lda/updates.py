@@ -14,7 +14,7 @@ from irg_experiments.models.common import ElboTerms
 from irg_experiments.models.topic_model import TopicModel
 from irg_experiments.training.compilation import loss_and_grad
 from irg_experiments.training.distributed import weighted_sum
-from irg_experiments.training.optimizer import adam, update
+from irg_experiments.training.optimizer import Adam
 from irg_experiments.training.row_adam import RowAdam
 
 # share of the words in a batch below which updates by rows are faster on the CPU
@@ -76,7 +76,7 @@ class Updates:
         by_word = self.model.word_parameters if by_rows else ()
         self.tables = {name: RowAdam(named.pop(name), self.learning_rate, self.compiled) for name in by_word}
         self.waiting = [name in self.model.prior_parameters for name in named]
-        self.optimizer = adam(list(named.values()), self.learning_rate)
+        self.optimizer = Adam(list(named.values()), self.learning_rate)
         self.loss_and_grad = loss_and_grad(
             self._loss, list(named.values()), self.compiled, self.device, varying=_varying, inputs=lambda _, *rows: rows
         )
@@ -98,7 +98,7 @@ class Updates:
         *sums, loss = weighted_sum((*gradients, loss), self.share)
         number = len(self.waiting)
         pairs = zip(self.waiting, sums[:number], strict=True)
-        update(self.optimizer, [None if prior_fixed and waits else gradient for waits, gradient in pairs])
+        self.optimizer.update([None if prior_fixed and waits else gradient for waits, gradient in pairs])
         for table, row, gradient in zip(self.tables.values(), rows, sums[number:], strict=True):
             table.update(row, gradient)
         return loss
@@ -106,7 +106,7 @@ class Updates:
     def exchanged_bytes(self, batch: BagOfWords) -> int:
         """What each of several processes contributes to the sum of gradients and loss after a batch, in bytes."""
         rows = sum(len(batch.present) * table.table[0].nbytes for table in self.tables.values())
-        dense = sum(parameter.nbytes for parameter in self.optimizer.param_groups[0]["params"])
+        dense = sum(parameter.nbytes for parameter in self.optimizer.parameters)
         return rows + dense + torch.get_default_dtype().itemsize
 
     @contextlib.contextmanager

@@ -21,9 +21,10 @@ from irg_experiments.models.common import Expectation
 from irg_experiments.models.latents import Latent
 from irg_experiments.models.vae import VAE
 from irg_experiments.results.arrays import Arrays
+from irg_experiments.training.annealing import annealing_factor
 from irg_experiments.training.compilation import loss_and_grad
 from irg_experiments.training.loop import Schedule, Selection, TrainingResult, train
-from irg_experiments.training.optimizer import adam, annealed, update
+from irg_experiments.training.optimizer import Adam
 
 
 class VAETask:
@@ -58,8 +59,7 @@ class VAETask:
         self.test = self.data.test.binarized().to(device)
         self.watched = bits(self.data.train.select(slice(self.training.batch_size)).binarized().to(device))
         self.parameters = list(self.model.parameters())
-        self.optimizer = adam(self.parameters, self.training.learning_rate)
-        self.schedule = annealed(self.optimizer, self.training.annealing, self.training.steps)
+        self.optimizer = Adam(self.parameters, self.training.learning_rate)
         self.loss_and_grad = loss_and_grad(self._loss, self.parameters, compiled, device)
 
     def _check_model(self) -> None:
@@ -94,8 +94,7 @@ class VAETask:
         t = self.training
         kl_weight = torch.tensor(min(step / t.kl_warmup_steps, 1.0) if t.kl_warmup_steps else 1.0, device=self.device)
         loss, gradients = self.loss_and_grad(self.pixels.index_select(0, self.order.indices(step)), kl_weight)
-        update(self.optimizer, gradients)
-        self.schedule.step()
+        self.optimizer.update(gradients, t.learning_rate * annealing_factor(t.annealing, step / t.steps))
         return loss
 
     def evaluate(self, step: int) -> dict[str, float]:
@@ -122,14 +121,9 @@ class VAETask:
 
     def state_dict(self) -> dict[str, Any]:
         """See ``Task``."""
-        return {
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(),
-        }
+        return {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See ``Task``."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict(state["schedule"])
