@@ -7,7 +7,7 @@ against them, so that ranges are written once, where the value is used.
 import math
 import os
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, Strict
 
@@ -54,6 +54,8 @@ Name = Annotated[
 ]
 # torch chooses the number when it is null
 Threads = Annotated[Annotated[int, Strict(), Field(ge=1, le=1024)] | None, Must("a whole number from 1 to 1024, or null")]
+# of float32 products, as torch.set_float32_matmul_precision takes it
+Precision = Annotated[Literal["highest", "high", "medium"], Must("highest, high or medium")]
 # a leading ~ is the home folder
 Folder = Annotated[str, Strict(), Field(min_length=1), AfterValidator(os.path.expanduser), Must("the path of a folder")]
 

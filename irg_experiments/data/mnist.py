@@ -3,14 +3,20 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Annotated
 
+from pydantic import Field, Strict
 from torch import Tensor
 
+from irg_experiments.config.types import Must
 from irg_experiments.data.download import RemoteFile, fetch
 from irg_experiments.data.images import ImageData, Images
 
 SIDE = 28
-NUM_VALIDATION = 10_000
+NUM_TRAIN, NUM_VALIDATION = 60_000, 10_000
+
+# the number of validation images, taken from the training images
+Validation = Annotated[int, Strict(), Field(ge=0, lt=NUM_TRAIN), Must(f"a whole number from 0 to {NUM_TRAIN - 1}")]
 
 # MD5 of the unpacked files; torchvision states those of the packed files only
 UNPACKED = {
@@ -21,18 +27,22 @@ UNPACKED = {
 }
 
 
-def load(root: Path) -> ImageData:
-    """Handwritten digits: 50,000 training, 10,000 validation and 10,000 test images of 28 × 28 pixels.
+def load(root: Path, validation: Validation = NUM_VALIDATION) -> ImageData:
+    """Handwritten digits: 60,000 training and validation images and 10,000 test images of 28 × 28 pixels.
 
     Files are downloaded below ``root`` if they do not exist.
+
+    Args:
+        root: folder of data files.
+        validation: how many of the 60,000 images, the last ones, are for validation.
 
     Raises:
         UserError: a file cannot be downloaded or read, or has a wrong checksum.
     """
-    return load_torchvision("MNIST", root, "mnist", UNPACKED)
+    return load_torchvision("MNIST", root, "mnist", UNPACKED, validation)
 
 
-def load_torchvision(name: str, root: Path, folder: str, unpacked: Mapping[str, str]) -> ImageData:
+def load_torchvision(name: str, root: Path, folder: str, unpacked: Mapping[str, str], validation: int) -> ImageData:
     """The data set of a class of ``torchvision.datasets`` that derives from its ``MNIST``.
 
     Each of the four files is read unpacked if it exists in that form and its checksum is known, else packed. An unpacked file
@@ -43,6 +53,7 @@ def load_torchvision(name: str, root: Path, folder: str, unpacked: Mapping[str, 
         root: folder of data files.
         folder: what torchvision calls the root, below ``root``.
         unpacked: MD5 of the unpacked files by name, as far as known.
+        validation: how many of the training images, the last ones, are for validation.
     """
     from torchvision import datasets  # slow to import
 
@@ -65,5 +76,5 @@ def load_torchvision(name: str, root: Path, folder: str, unpacked: Mapping[str, 
         )
         for part in ("train", "t10k")
     )
-    last = len(train) - NUM_VALIDATION
+    last = len(train) - validation
     return ImageData(train.select(slice(last)), train.select(slice(last, None)), test, SIDE)

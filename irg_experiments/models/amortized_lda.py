@@ -10,7 +10,7 @@ from torch.nn.functional import relu, softplus
 from irg_experiments.config.types import Count, Limits, Positive, Widths
 from irg_experiments.data.bag_of_words import BagOfWords
 from irg_experiments.models.bag_of_words import count_matmul
-from irg_experiments.models.common import LIMITS, check_topics, glorot_linear
+from irg_experiments.models.common import LIMITS, check_topics, linear
 from irg_experiments.models.topic_model import TopicModel
 
 
@@ -52,7 +52,7 @@ class AmortizedLDA(TopicModel):
         self.word_weight = nn.Parameter(nn.init.xavier_normal_(torch.empty(num_words, hidden[0])))
         self.word_bias = nn.Parameter(torch.zeros(hidden[0]))
         widths = (*hidden, self.outputs_per_topic * topics)
-        self.layers = nn.ModuleList(glorot_linear(fan_in, fan_out) for fan_in, fan_out in pairwise(widths))
+        self.layers = nn.ModuleList(linear(fan_in, fan_out) for fan_in, fan_out in pairwise(widths))
         self.topic_logits = nn.Parameter(nn.init.xavier_normal_(torch.empty(num_words, topics)))
         self.prior_logits = nn.Parameter(_inverse_softplus(torch.full((topics,), prior_initial)))
 

@@ -1,13 +1,19 @@
 """What the models share: the estimate of an expectation, the bound they return, the initialization of their layers."""
 
+import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from irg_experiments.config.types import Must
+
 # expectation(f, q, num_samples) estimates E_q[f(z)] and carries the gradient
 Expectation = Callable[[Callable[[Tensor], Tensor], Distribution, int], Tensor]
+
+# how weights start, see ``linear``
+Weights = Annotated[Literal["glorot_normal", "fan_in"], Must("glorot_normal or fan_in")]
 
 # default limits of the positive parameters of priors and posteriors
 LIMITS = (1e-3, 1e3)
@@ -25,10 +31,20 @@ def sample_mean(f: Callable[[Tensor], Tensor], q: Distribution, num_samples: int
     return f(q.sample((num_samples,))).mean(0)
 
 
-def glorot_linear(fan_in: int, fan_out: int) -> nn.Linear:
-    """A linear layer with Glorot-normal weights and zero biases."""
+def linear(fan_in: int, fan_out: int, weights: Weights = "glorot_normal") -> nn.Linear:
+    """A linear layer with zero biases.
+
+    Args:
+        fan_in, fan_out: numbers of inputs and outputs.
+        weights: "glorot_normal": of variance 2 / (fan_in + fan_out) (Glorot & Bengio 2010). "fan_in": normal, of variance
+            1 / fan_in before they are truncated at two standard deviations, the default of Sonnet 1.
+    """
     layer = nn.Linear(fan_in, fan_out)
-    nn.init.xavier_normal_(layer.weight)
+    if weights == "glorot_normal":
+        nn.init.xavier_normal_(layer.weight)
+    else:
+        deviation = 1 / math.sqrt(fan_in)
+        nn.init.trunc_normal_(layer.weight, std=deviation, a=-2 * deviation, b=2 * deviation)
     nn.init.zeros_(layer.bias)
     return layer
 

@@ -9,16 +9,17 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 from torch.nn.functional import softplus
 
-from irg_experiments.config.types import Limits, Widths
-from irg_experiments.models.common import LIMITS, ElboTerms, Expectation, glorot_linear
+from irg_experiments.config.types import Limits, Positive, Widths
+from irg_experiments.models.common import LIMITS, ElboTerms, Expectation, Weights, linear
 from irg_experiments.models.latents import Latent
+from irg_experiments.models.latents.base import Parameterization
 
 
-def _perceptron(widths: Sequence[int]) -> nn.Sequential:
+def _perceptron(widths: Sequence[int], weights: Weights) -> nn.Sequential:
     """Linear layers with ReLUs between them."""
     layers: list[nn.Module] = []
     for fan_in, fan_out in pairwise(widths):
-        layers += [glorot_linear(fan_in, fan_out), nn.ReLU()]
+        layers += [linear(fan_in, fan_out, weights), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
 
 
@@ -30,14 +31,30 @@ class VAE(nn.Module):
         latent: prior, posterior and code; its ``limits`` are set here.
         hidden: widths of the encoder's ReLU layers; the decoder has them in reverse.
         limits: smallest and largest value of the positive parameters of a posterior; others are clipped.
+        parameterization: of the posteriors by the encoder's outputs, see ``Latent.positive``.
+        weights: how the weights of the layers start, see ``linear``.
+        code_scale: factor of the decoder's inputs, which are in units of the prior before.
     """
 
-    def __init__(self, pixels: int, latent: Latent, hidden: Widths, limits: Limits = LIMITS) -> None:
+    def __init__(
+        self,
+        pixels: int,
+        latent: Latent,
+        hidden: Widths,
+        limits: Limits = LIMITS,
+        parameterization: Parameterization = "natural",
+        weights: Weights = "glorot_normal",
+        code_scale: Positive = 1.0,
+    ) -> None:
         super().__init__()
-        self.latent = latent
-        latent.limits = limits
-        self.encoder = _perceptron((pixels, *hidden, latent.num_parameters))
-        self.decoder = _perceptron((latent.code_size, *reversed(hidden), pixels))
+        self.latent, self.code_scale = latent, code_scale
+        latent.limits, latent.parameterization = limits, parameterization
+        self.encoder = _perceptron((pixels, *hidden, latent.num_parameters), weights)
+        self.decoder = _perceptron((latent.code_size, *reversed(hidden), pixels), weights)
+
+    def logits(self, z: Tensor) -> Tensor:
+        """The decoder's logits of the pixels for samples z of batch shape (..., B): shape (..., B, P)."""
+        return self.decoder(self.code_scale * self.latent.code(z))
 
     def posterior(self, x: Tensor) -> Distribution:
         """q(z | x) of binary images (B, P)."""
@@ -45,12 +62,12 @@ class VAE(nn.Module):
 
     def log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:
         """log p(x | z) of images (B, P) under samples of batch shape (..., B): shape (..., B), in nats."""
-        logits = self.decoder(self.latent.code(z))
+        logits = self.logits(z)
         return (x * logits - softplus(logits)).sum(-1)
 
     def mean_image(self, z: Tensor) -> Tensor:
         """The probability that each pixel is on: shape (..., P)."""
-        return torch.sigmoid(self.decoder(self.latent.code(z)))
+        return torch.sigmoid(self.logits(z))
 
     def bound(self, x: Tensor, kl_weight: Tensor | float, expectation: Expectation, num_samples: int = 1) -> Tensor:
         """The training objective E_q[log p(x | z)] − kl_weight · KL(q ‖ prior) of each image.

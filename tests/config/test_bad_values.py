@@ -173,6 +173,17 @@ BAD: dict[str, list[tuple[str, ...]]] = {
             "[1e-300,1e300]",
         )
     ],
+    "model.parameterization must be natural or location_precision": [
+        (*VAE, f"model.parameterization={value}") for value in ("softplus", "null", "1")
+    ],
+    "model.weights must be glorot_normal or fan_in": [(*VAE, f"model.weights={value}") for value in ("uniform", "null")],
+    "model.code_scale": [(*VAE, f"model.code_scale={value}") for value in ("0", "-1", "nan", "inf", "abc", "null")],
+    "precision must be highest, high or medium": [(*VAE, f"precision={value}") for value in ("lowest", "null", "32", "[high]")],
+    "data.validation must be a whole number from 0 to 1496": [
+        (*VAE, f"data.validation={value}") for value in ("-1", "1497", "0.1", "null", "all")
+    ],
+    "data.validation must be a whole number from 0 to 59999": [("experiment=vae", "data=mnist", "data.validation=60000")],
+    "evaluation.nll_samples_more": [(*VAE, f"evaluation.nll_samples_more={value}") for value in ("-1", "0.5", "null")],
     "model.topics": [(f"model.topics={value}",) for value in ("null", "0", "-1", "1.5", "abc", "true")] + [("~model.topics",)],
     "topics must be from 1 to 25, the number of words in the vocabulary, not 26": [
         ("model.topics=26",),

@@ -31,7 +31,6 @@ def packed(name: str) -> bytes:
 @pytest.fixture(autouse=True)
 def _small_data_set(origin: Origin, monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes the checksums of small files the right ones and the server their mirror; the server has no file yet."""
-    monkeypatch.setattr(mnist, "NUM_VALIDATION", 2)
     monkeypatch.setattr(mnist, "UNPACKED", {name: hashlib.md5(idx(array)).hexdigest() for name, array in FILES.items()})
     for dataset in (torchvision.datasets.MNIST, torchvision.datasets.FashionMNIST):
         checksums = [(f"{name}.gz", hashlib.md5(packed(name)).hexdigest()) for name in FILES]
@@ -50,11 +49,12 @@ def unpacked(tmp_path: Path) -> Path:
 
 
 def test_unpacked_files_are_read_and_split(unpacked: Path, tmp_path: Path):
-    data = mnist.load(tmp_path)
+    data = mnist.load(tmp_path, validation=2)
     assert [len(part) for part in (data.train, data.validation, data.test)] == [3, 2, 5]
     assert data.test.pixels.tolist() == IMAGES.reshape(5, -1).tolist()
     assert data.validation.labels is not None
     assert data.validation.labels.tolist() == [3, 4]
+    assert [len(part) for part in (mnist.load(tmp_path, validation=0).train, data.test)] == [5, 5]
 
 
 def test_packed_files_are_downloaded_kept_and_read(origin: Origin, tmp_path: Path):

@@ -1,6 +1,7 @@
 """Every file of configs/latent: a new one is tested with no edit here."""
 
 import inspect
+import math
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from tests.options import accepts, build, names
 from tests.statistics import assert_mean, assert_same_law, seed
 
 NAMES = names("latent")
+PARAMETERIZATIONS = ("natural", "location_precision")
 
 
 def latent_of(name: str, dim: int, **changes: Any) -> Latent:
@@ -136,7 +138,7 @@ def test_the_gradient_reaches_every_parameter(name: str):
 @pytest.mark.parametrize("name", ["normal", "gamma", "von_mises", "mixture"])  # the sphere would take 20 s more
 def test_a_compiled_training_step_equals_the_eager_one(name: str):
     """The same draws of pixels and codes, and so loss and gradients to float32's rounding."""
-    vae = VAE(16, latent_of(name, 2), hidden=())
+    vae = VAE(16, latent_of(name, 2), hidden=(), parameterization="location_precision")
     parameters, estimator = list(vae.parameters()), Implicit()
     pixels = torch.randint(256, (32, 16), dtype=torch.uint8)
 
@@ -155,8 +157,10 @@ def test_a_compiled_training_step_equals_the_eager_one(name: str):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_extreme_encoders_give_finite_bounds_and_gradients(name: str):
+@pytest.mark.parametrize("parameterization", PARAMETERIZATIONS)
+def test_extreme_encoders_give_finite_bounds_and_gradients(name: str, parameterization: Any):
     latent = latent_of(name, 2)
+    latent.parameterization = parameterization
     for size in (0.0, 30.0, -30.0, 1e4, -1e4):
         outputs = torch.full((3, latent.num_parameters), size) + torch.randn(3, latent.num_parameters)
         outputs.requires_grad_()
@@ -166,6 +170,47 @@ def test_extreme_encoders_give_finite_bounds_and_gradients(name: str):
         (gradient,) = torch.autograd.grad(value.sum(), outputs)
         assert value.isfinite().all()
         assert gradient.isfinite().all()
+
+
+AT_ZERO = {"concentration1", "concentration0", "concentration", "rate", "scale"}
+
+
+@pytest.mark.parametrize("name", ["normal", "gamma", "gamma_10", "beta", "beta_10", "von_mises_10", "dirichlet"])
+def test_by_location_and_precision_outputs_of_zero_give_the_prior(name: str):
+    """And an output of ln 4 in all the second half, four times its precision at the same mean."""
+    latent = latent_of(name, 3)
+    latent.parameterization = "location_precision"
+    outputs = torch.zeros(2, latent.num_parameters)
+    outputs[1, latent.num_parameters - 3 :] = math.log(4)
+    q, prior = latent.posterior(outputs), latent.prior_factor
+    inner = q.base_dist if isinstance(q, td.Independent) else q
+    for parameter in AT_ZERO & prior.arg_constraints.keys():
+        torch.testing.assert_close(getattr(inner, parameter)[0], getattr(prior, parameter))
+    if name in ("gamma", "gamma_10", "beta", "beta_10"):
+        torch.testing.assert_close(inner.mean[1], prior.mean)
+        precise = inner.concentration if "gamma" in name else inner.concentration1
+        torch.testing.assert_close(precise[1], 4 * latent.concentration)
+
+
+def test_beta_and_gamma_codes_have_the_mean_that_their_location_says():
+    u = torch.tensor([[-3.0, 0.5, 2.0]])
+    outputs = torch.cat([u, torch.randn(1, 3)], -1)
+    for latent, mean in ((latents.BetaLatent(3, 1.0), u.sigmoid()), (latents.GammaLatent(3, 0.3, 0.6), 0.5 * u.exp())):
+        latent.parameterization = "location_precision"
+        torch.testing.assert_close(latent.posterior(outputs).mean, mean)
+
+
+@pytest.mark.parametrize(("parameterization", "least", "most"), [("natural", -5.0, 5.0), ("location_precision", -2.0, 2.0)])
+def test_clipped_parameters_are_counted(parameterization: Any, least: float, most: float):
+    latent = latents.VonMisesFisherLatent(2)
+    latent.parameterization, latent.limits = parameterization, (0.2, 4.0)
+    outputs = torch.zeros(4, 4)
+    outputs[:, -1] = torch.tensor([least, 0.0, 0.1, most])
+    with latent.clipped_parameters() as clipped:
+        concentration = latent.posterior(outputs).concentration
+    assert [kind.flatten().tolist() for kind in clipped] == [[True, False, False, True]]
+    torch.testing.assert_close(concentration[[0, 3]], torch.tensor([0.2, 4.0]))
+    assert latent._clipped is None
 
 
 def options_of(name: str) -> dict[str, Any]:

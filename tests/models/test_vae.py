@@ -3,6 +3,7 @@ import math
 import torch
 from torch.distributions import Normal
 
+from irg_experiments.models.common import linear
 from irg_experiments.models.latents import NormalLatent
 from irg_experiments.models.vae import VAE
 from tests.options import build
@@ -71,3 +72,20 @@ def test_the_option_file_gives_the_layers_and_the_limits():
     assert [layer.out_features for layer in model.encoder if hasattr(layer, "out_features")] == [256, 128, 4]
     scale = model.latent.posterior(torch.tensor([[0.0, 0.0, -100.0, 100.0]])).base_dist.scale
     torch.testing.assert_close(scale, torch.tensor([[0.5, 2.0]]))
+
+
+def test_layers_start_with_the_variance_that_they_say():
+    """Of 400,000 weights: 2 / (m + n), and 1 / m times the variance of a normal truncated at two standard deviations."""
+    truncated = 1 - 4 * math.exp(-2) / math.sqrt(2 * math.pi) / math.erf(math.sqrt(2))
+    for weights, variance in (("glorot_normal", 2 / 1300), ("fan_in", truncated / 800)):
+        layer = linear(800, 500, weights)
+        assert_mean(layer.weight.detach().flatten().square(), variance)
+        assert not layer.bias.any()
+    assert layer.weight.abs().max() <= 2 / math.sqrt(800)
+
+
+def test_the_scale_of_codes_multiplies_the_decoders_inputs():
+    model = VAE(12, NormalLatent(2), hidden=[6, 5], code_scale=3.0)
+    z = torch.randn(4, 2)
+    torch.testing.assert_close(model.logits(z), model.decoder(3 * z))
+    torch.testing.assert_close(model.mean_image(z), model.decoder(3 * z).sigmoid())

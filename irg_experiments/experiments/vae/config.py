@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from pydantic import model_validator
 
 from irg_experiments.config.components import Component, DataSet
-from irg_experiments.config.types import Count, Must, Natural, Positive
+from irg_experiments.config.types import Count, Must, Natural, Positive, Precision
 from irg_experiments.config.validation import Misfit, Section
 from irg_experiments.experiments.gradient_variance import GradientVariance
 from irg_experiments.experiments.protocol import ExperimentConfig, TrainingConfig
@@ -16,6 +16,8 @@ Counts = Annotated[list[Count], Must("a list of whole numbers of at least 1, suc
 
 class Training(TrainingConfig):
     """How the model is trained; the items are images. Evaluations are those of the bound on the validation images.
+
+    Without validation images the bound is that of training images, nothing ends training early, and the last state is scored.
 
     Attributes:
         kl_warmup_steps: during which the weight of the KL divergence grows linearly from 0 to 1.
@@ -37,6 +39,7 @@ class Evaluation(Section):
 
     Attributes:
         nll_samples: of the importance-weighted likelihood, per image.
+        nll_samples_more: of another estimate of it, less biased if they are more; 0 for none.
         knn_labels: how many training images have a label, for each nearest-neighbour accuracy.
         knn_neighbours: that vote; at most the smallest of ``knn_labels``.
         knn_draws: of the labelled images, over which the accuracy is averaged.
@@ -46,6 +49,7 @@ class Evaluation(Section):
     knn_labels: Counts
     knn_neighbours: Count
     knn_draws: Count
+    nll_samples_more: Natural = 0
 
 
 class LatentSpace(Component):
@@ -67,6 +71,7 @@ class VAEConfig(ExperimentConfig):
         data: a function that returns ``ImageData``.
         method: an ``Estimator``.
         training, evaluation, gradient_variance: see there.
+        precision: of the matrix products of training; scores are always computed at the highest.
     """
 
     model: Component
@@ -76,6 +81,7 @@ class VAEConfig(ExperimentConfig):
     training: Training
     evaluation: Evaluation
     gradient_variance: GradientVariance
+    precision: Precision = "highest"
 
     @model_validator(mode="after")
     def _within_reach(self) -> Self:

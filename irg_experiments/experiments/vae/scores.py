@@ -39,6 +39,19 @@ def active_units(model: VAE, x: Tensor) -> int:
     return int((units.var(0).sum(-1) > ACTIVE * model.latent.prior_variance()).sum())
 
 
+def clipped_share(model: VAE, x: Tensor) -> float:
+    """The share of the posteriors' positive parameters that are clipped; of several kinds of them, the largest share.
+
+    For Beta codes, for example, the larger of the shares of the first and of the second concentrations.
+    """
+    shares = []
+    for batch in x.split(BATCH):
+        with model.latent.clipped_parameters() as clipped:
+            model.posterior(batch)
+        shares.append([kind.double().mean() * len(batch) / len(x) for kind in clipped])
+    return max((sum(kinds).item() for kinds in zip(*shares, strict=True)), default=0.0)
+
+
 def mean_codes(model: VAE, x: Tensor) -> tuple[Tensor, Tensor]:
     """The latent mean of each image, and the decoder's input for it."""
     means = torch.cat([model.latent.mean(model.posterior(batch)) for batch in x.split(BATCH)])
@@ -79,7 +92,10 @@ def scores(model: VAE, train: Images, test: Images, evaluation: Evaluation) -> d
     """All scores on the test images, the most telling first; accuracies only where the images have labels."""
     x = bits(test)
     found = {"nll": negative_log_likelihood(model, x, evaluation.nll_samples), **bound_terms(model, x)}
+    if more := evaluation.nll_samples_more:
+        found[f"nll_{more}"] = negative_log_likelihood(model, x, more)
     found["active_units"] = active_units(model, x)
+    found["clipped_share"] = clipped_share(model, x)
     if train.labels is not None and test.labels is not None:
         for number in evaluation.knn_labels:
             accuracy = knn_accuracy(train, test, model, number, evaluation.knn_neighbours, evaluation.knn_draws)

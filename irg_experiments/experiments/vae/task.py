@@ -1,5 +1,6 @@
 """A VAE as the training loop sees it."""
 
+import dataclasses
 import inspect
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,10 @@ from irg_experiments.training.annealing import annealing_factor
 from irg_experiments.training.compilation import loss_and_grad
 from irg_experiments.training.loop import Schedule, Selection, TrainingResult, train
 from irg_experiments.training.optimizer import Adam
+from irg_experiments.training.precision import check_precision, matmul_precision
+
+# training images in the learning curve where there are no validation images
+WATCHED = 10_000
 
 
 class VAETask:
@@ -46,6 +51,7 @@ class VAETask:
         self._check_model()
         latent = self._latent()
         whose = f"latent={config.latent.name}"
+        check_precision(config.precision, device)
         self.estimator = make_estimator(config.method, latent.family, whose, tree, elementwise=False)
         self.method_label = self.estimator.label_for(latent.family)
         self.compared = ComparedEstimators(config.gradient_variance, latent.family, whose, tree)
@@ -55,9 +61,12 @@ class VAETask:
         self.model: VAE = build(config.model, "model", pixels=self.data.side**2, latent=latent).to(device)
         self.pixels = self.data.train.pixels.to(device)
         self.order = EpochOrder(len(self.pixels), self.training.batch_size, config.seed, device)
-        self.validation = bits(self.data.validation.binarized().to(device))
+        # without validation images, training images take their place in the learning curve, and select nothing
+        self.selects = len(self.data.validation) > 0
+        watched = self.data.validation if self.selects else self.data.train.select(slice(WATCHED))
+        self.validation = bits(watched.binarized().to(device))
         self.test = self.data.test.binarized().to(device)
-        self.watched = bits(self.data.train.select(slice(self.training.batch_size)).binarized().to(device))
+        self.batch = bits(self.data.train.select(slice(self.training.batch_size)).binarized().to(device))
         self.parameters = list(self.model.parameters())
         self.optimizer = Adam(self.parameters, self.training.learning_rate)
         self.loss_and_grad = loss_and_grad(self._loss, self.parameters, compiled, device)
@@ -80,11 +89,13 @@ class VAETask:
             raise UserError(f"evaluation.knn_labels must be at most {number}, the number of training images, not {most}.")
 
     def train(self, directory: Path) -> TrainingResult:
-        """Trains until the validation bound stops improving or the budget ends, and keeps the best state."""
+        """Trains until the validation bound stops improving or the budget ends, and keeps the best state, or else the last."""
         t = self.training
-        selection = Selection(t.patience, t.kl_warmup_steps)
+        selection = Selection(t.patience, t.kl_warmup_steps) if self.selects else None
         schedule = Schedule(t.steps, t.log_every, t.evaluate_every, t.checkpoint_every, selection)
-        return train(self, schedule, self.config.seed, directory, self.device)
+        result = train(self, schedule, self.config.seed, directory, self.device)
+        last = {"best_step": t.steps, "last_step": t.steps}
+        return dataclasses.replace(result, metrics={**last, **result.metrics})
 
     def _loss(self, pixels: Tensor, kl_weight: Tensor) -> Tensor:
         return -self.model.bound(binarize(pixels), kl_weight, self.estimator.expectation, self.training.num_samples).mean()
@@ -93,20 +104,22 @@ class VAETask:
         """See ``Task``."""
         t = self.training
         kl_weight = torch.tensor(min(step / t.kl_warmup_steps, 1.0) if t.kl_warmup_steps else 1.0, device=self.device)
-        loss, gradients = self.loss_and_grad(self.pixels.index_select(0, self.order.indices(step)), kl_weight)
-        self.optimizer.update(gradients, t.learning_rate * annealing_factor(t.annealing, step / t.steps))
+        with matmul_precision(self.config.precision):
+            loss, gradients = self.loss_and_grad(self.pixels.index_select(0, self.order.indices(step)), kl_weight)
+            self.optimizer.update(gradients, t.learning_rate * annealing_factor(t.annealing, step / t.steps))
         return loss
 
     def evaluate(self, step: int) -> dict[str, float]:
         """The bound on the validation images, and the variance of the encoder's gradient by each compared method."""
-        terms = {f"validation_{name}": value for name, value in bound_terms(self.model, self.validation).items()}
+        part = "validation" if self.selects else "training"
+        terms = {f"{part}_{name}": value for name, value in bound_terms(self.model, self.validation).items()}
         # else the errors of the variances would be equal at all steps
         seed = stream_seed(self.config.seed, step)
-        return {**terms, **self.compared.variances(self._watched_loss, list(self.model.encoder.parameters()), seed)}
+        return {**terms, **self.compared.variances(self._batch_loss, list(self.model.encoder.parameters()), seed)}
 
-    def _watched_loss(self, expectation: Expectation) -> Tensor:
+    def _batch_loss(self, expectation: Expectation) -> Tensor:
         """The loss of the first training images, binarised once, so that only the codes are random."""
-        return -self.model.bound(self.watched, 1.0, expectation, self.training.num_samples).mean()
+        return -self.model.bound(self.batch, 1.0, expectation, self.training.num_samples).mean()
 
     def scores(self) -> dict[str, float]:
         """Scores of the current state on the test images."""

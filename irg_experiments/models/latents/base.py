@@ -1,8 +1,10 @@
 """The base class of the VAE's latent spaces: a prior, a family of posteriors, and the decoder's input for a sample."""
 
 import abc
-from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar
+import contextlib
+import math
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 import torch.distributions as td
@@ -13,6 +15,9 @@ from torch.nn.functional import softplus
 from irg_experiments.config.types import Must
 from irg_experiments.models.common import LIMITS
 from irg_experiments.models.latents.geometry import Geometry, in_prior_units
+
+# how the positive parameters of a posterior follow from the encoder's outputs, see ``Latent.positive``
+Parameterization = Annotated[Literal["natural", "location_precision"], Must("natural or location_precision")]
 
 # a distribution that the latent space itself has made, with the attributes of its family
 Posterior = Any
@@ -37,11 +42,14 @@ class Latent(nn.Module, abc.ABC):
         family: distribution whose samples the estimator must support, inside any ``td.Independent``.
         geometry: gives the code, the quantile map and the pictures for D = 2; None for a space without pictures.
         limits: smallest and largest value of the positive parameters of a posterior, set by the VAE; others are clipped.
+        parameterization: of the posteriors, set by the VAE.
     """
 
     family: ClassVar[type[td.Distribution]]
     geometry: ClassVar[Geometry | None] = None
     limits: tuple[float, float] = LIMITS
+    parameterization: Parameterization = "natural"
+    _clipped: list[Tensor] | None = None
 
     def __init__(self, dim: int, parameters: int, code_size: int) -> None:
         super().__init__()
@@ -51,9 +59,51 @@ class Latent(nn.Module, abc.ABC):
         """Sets a tensor of the prior, which moves with the module and is not part of its state."""
         self.register_buffer(name, value, persistent=False)
 
-    def positive(self, outputs: Tensor) -> Tensor:
-        """Positive parameters from outputs of the encoder: softplus, clipped to ``limits``."""
-        return softplus(outputs).clamp(*self.limits)
+    @property
+    def natural(self) -> bool:
+        """Whether each parameter that the family is written with has an output of its own."""
+        return self.parameterization == "natural"
+
+    def positive(self, outputs: Tensor, unit: Tensor | float = 1.0) -> Tensor:
+        """Positive parameters from outputs of the encoder, clipped to ``limits``.
+
+        In the natural parameterization they are softplus(output). By location and precision they are unit · exp(output): then
+        the outputs that narrow a posterior by a factor are the same wherever it is and however narrow, while softplus takes
+        outputs as large as the concentration itself, such as 10,000.
+
+        Args:
+            outputs: any real numbers.
+            unit: the parameter for outputs of zero, that of the prior if it has one. Without effect in the natural
+                parameterization.
+        """
+        if self.natural:
+            return self.limited(softplus(outputs))
+        log_unit = unit.log() if isinstance(unit, Tensor) else math.log(unit)
+        return self.exponential(outputs + log_unit)
+
+    def exponential(self, logarithms: Tensor) -> Tensor:
+        """Positive parameters from their logarithms, clipped to ``limits``."""
+        # before exp, which overflows: the gradient of inf would be NaN
+        return self._clip(logarithms, math.log(self.limits[0]), math.log(self.limits[1])).exp()
+
+    def limited(self, values: Tensor) -> Tensor:
+        """Positive parameters clipped to ``limits``."""
+        return self._clip(values, *self.limits)
+
+    def _clip(self, values: Tensor, least: float, most: float) -> Tensor:
+        clipped = values.clamp(least, most)
+        if self._clipped is not None:
+            self._clipped.append(clipped != values)
+        return clipped
+
+    @contextlib.contextmanager
+    def clipped_parameters(self) -> Iterator[list[Tensor]]:
+        """Within the block, a list that collects, for every tensor of positive parameters, which of them were clipped."""
+        self._clipped = []
+        try:
+            yield self._clipped
+        finally:
+            self._clipped = None
 
     @abc.abstractmethod
     def posterior(self, outputs: Tensor) -> td.Distribution:

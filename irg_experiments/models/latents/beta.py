@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import torch
 import torch.distributions as td
-from torch import Tensor
+from torch import Tensor, sigmoid
 
 from irg_experiments.config.types import Count
 from irg_experiments.implicit.distributions.beta import Beta, kl_beta_beta
@@ -15,6 +15,9 @@ from irg_experiments.models.latents.geometry import Square
 
 class BetaLatent(Latent):
     """q = Beta(concentration1, concentration0) in each coordinate.
+
+    By location and precision, concentration1 = s m and concentration0 = s (1 − m) with the mean m = sigmoid(u) and the sum
+    s = 2 c exp(v), for a prior with both parameters c; u, v are outputs of the encoder.
 
     Args:
         dim: D.
@@ -31,7 +34,12 @@ class BetaLatent(Latent):
 
     def posterior(self, outputs: Tensor) -> td.Distribution:
         """See ``Latent``."""
-        concentration1, concentration0 = pieces(self.positive(outputs), 2)
+        if self.natural:
+            concentration1, concentration0 = pieces(self.positive(outputs), 2)
+        else:
+            location, precision = pieces(outputs, 2)
+            total = self.positive(precision, 2 * self.concentration)
+            concentration1, concentration0 = (self.limited(total * sigmoid(it)) for it in (location, -location))
         return factorised(Beta(concentration1, concentration0, validate_args=False))
 
     @property

@@ -28,7 +28,7 @@ class DirichletLatent(Latent):
 
     def posterior(self, outputs: Tensor) -> td.Distribution:
         """See ``Latent``."""
-        return Dirichlet(self.positive(outputs), validate_args=False)
+        return Dirichlet(self.positive(outputs, self.concentration), validate_args=False)
 
     @property
     def prior(self) -> td.Distribution:

@@ -13,6 +13,9 @@ from irg_experiments.models.latents.geometry import Quadrant
 class GammaLatent(Latent):
     """q = Gamma(concentration, rate) in each coordinate.
 
+    By location and precision, concentration = a exp(v) and mean = (a/b) exp(u) for the prior Gamma(a, b); u, v are outputs of
+    the encoder.
+
     Args:
         dim: D.
         concentration, rate: of the prior, the same in each coordinate, from 1e-6 to 1e6.
@@ -30,7 +33,12 @@ class GammaLatent(Latent):
 
     def posterior(self, outputs: Tensor) -> td.Distribution:
         """See ``Latent``."""
-        concentration, rate = pieces(self.positive(outputs), 2)
+        if self.natural:
+            concentration, rate = pieces(self.positive(outputs), 2)
+        else:
+            location, precision = pieces(outputs, 2)
+            concentration = self.positive(precision, self.concentration)
+            rate = self.exponential(concentration.log() + (self.rate / self.concentration).log() - location)
         return factorised(Gamma(concentration, rate, validate_args=False))
 
     @property

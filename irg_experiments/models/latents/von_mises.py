@@ -20,6 +20,7 @@ class VonMisesLatent(Latent):
     """q = VonMises(loc, concentration) in each coordinate; the decoder's input is [cos z, sin z].
 
     The encoder outputs the direction as a point of the plane, loc = atan2(y, x), because an angle would jump where it wraps.
+    By location and precision, concentration = max(κ, 1) exp(v) for the prior's κ and an output v of the encoder.
 
     Args:
         dim: D.
@@ -37,7 +38,9 @@ class VonMisesLatent(Latent):
     def posterior(self, outputs: Tensor) -> td.Distribution:
         """See ``Latent``."""
         x, y, concentration = pieces(outputs, 3)
-        return factorised(VonMises(torch.atan2(y, x), self.positive(concentration), validate_args=False))
+        return factorised(
+            VonMises(torch.atan2(y, x), self.positive(concentration, self.concentration.clamp(min=1)), validate_args=False)
+        )
 
     @property
     def prior(self) -> td.Distribution:

@@ -19,7 +19,7 @@ class VonMisesFisherLatent(Latent):
     """q = VonMisesFisher(loc, concentration) on the sphere of D dimensions, of unit vectors with D + 1 elements; uniform prior.
 
     Davidson et al. count dimensions in the same way, so that all latent spaces are compared at equal degrees of freedom. The
-    concentration is softplus of the encoder's output, as every positive parameter here; Davidson et al. add one to it.
+    concentration is a positive parameter as any other here; Davidson et al. add one to the softplus of an output.
 
     Args:
         dim: D.

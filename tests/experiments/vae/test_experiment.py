@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -18,10 +19,12 @@ from irg_experiments.experiments.choices import methods_for
 from irg_experiments.experiments.gradient_variance import VARIANCE
 from irg_experiments.experiments.runner import run_experiment, show
 from irg_experiments.experiments.vae import VAEExperiment
+from irg_experiments.experiments.vae.task import VAETask
 from irg_experiments.models.latents import GammaLatent, NormalLatent, VonMisesLatent
 from irg_experiments.models.vae import VAE
 from irg_experiments.results.arrays import read_arrays
 from irg_experiments.training.metrics_log import read_metrics
+from irg_experiments.training.optimizer import Adam
 from tests.statistics import assert_same_mean, seed
 
 Compose = Callable[..., DictConfig]
@@ -73,6 +76,52 @@ def test_every_method_runs_where_it_can_and_is_refused_where_it_cannot(compose: 
         with pytest.raises(UserError, match=r"Methods that can: .*implicit") as error:
             run(compose, tmp_path, "latent=von_mises", f"method={method}")
         assert "\n" not in str(error.value)
+
+
+def test_without_validation_images_the_last_state_is_scored(compose: Compose, tmp_path: Path):
+    directory = run(compose, tmp_path, "data.validation=0", "training.patience=1", "training.evaluate_every=3", *SHORT)
+    metrics = record_of(directory)["metrics"]
+    assert (metrics["best_step"], metrics["last_step"]) == (20, 20)
+    rows = read_metrics(directory / "metrics.jsonl")
+    assert [row["step"] for row in rows if "training_negative_elbo" in row] == [3, 6, 9, 12, 15, 18, 20]
+    assert not any("validation_negative_elbo" in row for row in rows)
+    assert (directory / "figures" / "learning_curve.png").exists()
+    assert "training_negative_elbo" in metrics
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_the_likelihood_is_also_estimated_from_more_samples(compose: Compose, tmp_path: Path):
+    samples = ("evaluation.nll_samples=1", "evaluation.nll_samples_more=300")
+    metrics = record_of(run(compose, tmp_path, *samples, *SHORT))["metrics"]
+    assert metrics["test_nll_300"] < metrics["test_nll"]
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_precision_is_that_of_training_alone_and_refused_where_there_is_none(
+    compose: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    seen: dict[str, set[str]] = {"training_step": set(), "evaluate": set(), "scores": set()}
+    monkeypatch.setattr("irg_experiments.training.precision._has_reduced_products", lambda device: True)
+    real_step = Adam.update
+
+    def step(self: Adam, *arguments: Any) -> None:
+        seen["training_step"].add(torch.get_float32_matmul_precision())
+        real_step(self, *arguments)
+
+    monkeypatch.setattr(Adam, "update", step)
+    for name in ("evaluate", "scores"):
+        real = getattr(VAETask, name)
+
+        def watched(self: VAETask, *arguments: Any, real: Any = real, name: str = name) -> Any:
+            seen[name].add(torch.get_float32_matmul_precision())
+            return real(self, *arguments)
+
+        monkeypatch.setattr(VAETask, name, watched)
+    run(compose, tmp_path, "precision=medium", *SHORT)
+    assert seen == {"training_step": {"medium"}, "evaluate": {"highest"}, "scores": {"highest"}}
+    monkeypatch.setattr("irg_experiments.training.precision._has_reduced_products", lambda device: False)
+    with pytest.raises(UserError, match="use precision=highest"):
+        run(compose, tmp_path, "precision=high", *SHORT)
 
 
 @pytest.mark.usefixtures("undrawn")

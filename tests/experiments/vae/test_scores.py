@@ -3,7 +3,7 @@ import torch
 
 from irg_experiments.data import Images
 from irg_experiments.experiments.vae.pictures import reconstructions, unit_square
-from irg_experiments.experiments.vae.scores import active_units, knn_accuracy, negative_log_likelihood
+from irg_experiments.experiments.vae.scores import active_units, clipped_share, knn_accuracy, negative_log_likelihood
 from irg_experiments.models.latents import NormalLatent
 from irg_experiments.models.vae import VAE
 
@@ -55,3 +55,17 @@ def test_reconstructions_are_below_their_images(images: int, columns: int):
     assert rows.shape == (4, columns, 8)
     assert torch.equal(rows[0], x[:columns])
     assert torch.equal(rows[2], x[columns : 2 * columns])
+
+
+def test_the_share_of_clipped_parameters_is_that_of_the_worst_kind(monkeypatch: pytest.MonkeyPatch):
+    """Precisions for some images, none of the locations, whatever the batches."""
+    model, x = small_model(), torch.zeros(30, 8)
+    x[:6] = 1
+    with torch.no_grad():
+        for layer in (model.encoder[0], model.encoder[2]):
+            layer.weight.fill_(1.0)
+        model.encoder[-1].weight.zero_()
+        model.encoder[-1].weight[2:] = 1e4  # both scales
+        for batch in (1000, 7):
+            monkeypatch.setattr("irg_experiments.experiments.vae.scores.BATCH", batch)
+            assert clipped_share(model, x) == pytest.approx(0.2)
