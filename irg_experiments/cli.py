@@ -13,8 +13,9 @@ from typing import Any
 from irg_experiments import __version__
 from irg_experiments.config.command_line import Arguments, parse, resolved
 from irg_experiments.config.composition import compositions, first_line, naming
+from irg_experiments.config.presets import with_preset
 from irg_experiments.config.sweeps import each_row
-from irg_experiments.config.tree import GROUPS, SWEEP, ConfigTree, config_directory
+from irg_experiments.config.tree import GROUPS, PRESET, SWEEP, ConfigTree, config_directory
 from irg_experiments.errors import DivergedError, RunFailedError, UserError
 from irg_experiments.results.console import discard_the_rest, prepare_streams
 from irg_experiments.training import distributed
@@ -57,8 +58,9 @@ def help_text(tree: ConfigTree) -> str:
     for group in GROUPS:
         lines.append(f"{group}=")
         lines += [f"  {name:{width}s} {tree.description(group, name)}" for name in tree.choices(group)]
-    lines.append(f"-m +{SWEEP}=")
-    lines += [f"  {name:{width}s} {tree.description(SWEEP, name)}" for name in tree.choices(SWEEP)]
+    for prefix, group in (("-m ", SWEEP), ("", PRESET)):
+        lines.append(f"{prefix}+{group}=")
+        lines += [f"  {name:{width}s} {tree.description(group, name)}" for name in tree.choices(group)]
     lines += ["budget=", "  smoke (seconds: does it run?), short (minutes: a visible result), paper (the paper's steps)"]
     lines += ["", "examples:"]
     for purpose, command in EXAMPLES:
@@ -155,7 +157,7 @@ def _run(words: list[str]) -> int:
         distributed.require_one_process("-m")
     if arguments.tree.extra:
         _import_from_current_folder()
-    rows = list(each_row(arguments))
+    rows = [with_preset(row) for row in each_row(arguments)]
     if not arguments.passed_on or arguments.show:
         for row in rows:
             _check(row)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-from irg_experiments.config.tree import GROUPS, SWEEP, ConfigTree
+from irg_experiments.config.tree import GROUPS, PRESET, SWEEP, ConfigTree
 from irg_experiments.config.validation import either, shown
 from irg_experiments.errors import UserError
 
@@ -96,10 +96,10 @@ def parse(arguments: Sequence[str]) -> Arguments:
 
 
 def _check_folder(folder: Path) -> None:
-    if not any((folder / group).is_dir() for group in (*GROUPS, SWEEP, "hydra")):
+    if not any((folder / group).is_dir() for group in (*GROUPS, SWEEP, PRESET, "hydra")):
         folders = either([f"{group}/" for group in GROUPS])
         raise UserError(f"--config-dir {folder} has no option files: they are in its subfolders {folders}.")
-    for group in (*GROUPS, SWEEP):  # of two files of one name Hydra would read the package's without a word
+    for group in (*GROUPS, SWEEP, PRESET):  # of two files of one name Hydra would read the package's without a word
         for name in ConfigTree().choices(group):
             if (path := folder / group / f"{name}.yaml").exists():
                 raise UserError(f"{path} has the name of an option of the package: choose another one.")

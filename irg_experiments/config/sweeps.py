@@ -29,7 +29,8 @@ def _in_hydras_grammar(row: Any) -> Any:
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in row.items()}
 
 
-_Words = Annotated[
+# the words of a command line, by key
+Words = Annotated[
     dict[str, str],
     BeforeValidator(_in_hydras_grammar),
     Must("keys with values, such as {method: rsvi, method.augmentation: 5}"),
@@ -39,8 +40,8 @@ _Words = Annotated[
 class _Sweep(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    params: _Words = {}
-    rows: Annotated[list[_Words], Field(min_length=1), Must("a list of at least one row")]
+    params: Words = {}
+    rows: Annotated[list[Words], Field(min_length=1), Must("a list of at least one row")]
 
 
 def each_row(arguments: Arguments) -> Iterator[Arguments]:
@@ -62,7 +63,7 @@ def each_row(arguments: Arguments) -> Iterator[Arguments]:
         raise UserError(f"+sweep={names[0]} is several runs: add -m.")
     typed = [word for word in arguments.overrides if not _sets_the_sweep(word)]
     sweep = _read(arguments, names[0])
-    chosen = {_key(word): word.partition("=")[2] for word in typed}
+    chosen = {key_of(word): word.partition("=")[2] for word in typed}
     selecting = {key: value.split(",") for key, value in chosen.items() if any(key in row for row in sweep.rows)}
     for key, values in selecting.items():
         for value in values:
@@ -73,17 +74,18 @@ def each_row(arguments: Arguments) -> Iterator[Arguments]:
         raise UserError(f"No row of +sweep={names[0]} has {' and '.join(f'{key}={chosen[key]}' for key in selecting)}.")
     for row in rows:
         params = [f"{key}={value}" for key, value in sweep.params.items() if key not in chosen and key not in row]
-        others = [word for word in typed if _key(word) not in row]
+        others = [word for word in typed if key_of(word) not in row]
         words = [*params, *(f"{key}={value}" for key, value in row.items()), *others]
         yield dataclasses.replace(arguments, overrides=tuple(words))
 
 
-def _key(word: str) -> str:
+def key_of(word: str) -> str:
+    """The key that a word of a command line sets."""
     return word.partition("=")[0].lstrip("+")
 
 
 def _sets_the_sweep(word: str) -> bool:
-    return _key(word) == SWEEP
+    return key_of(word) == SWEEP
 
 
 def _read(arguments: Arguments, name: str) -> _Sweep:

@@ -12,8 +12,8 @@ from typing import Any
 from irg_experiments.errors import UserError
 
 GROUPS = ("experiment", "model", "method", "latent", "data")
-# files of these stand for several command lines; see ``irg_experiments.config.sweeps``
-SWEEP = "sweep"
+# files of these stand for command lines; see ``irg_experiments.config.sweeps`` and ``irg_experiments.config.presets``
+SWEEP, PRESET = "sweep", "preset"
 
 
 def config_directory() -> Path:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from irg_experiments.experiments.protocol import UNTOLD
 from irg_experiments.results.aggregate import code_note, command, options_that_differ, repetitions, spread
 from irg_experiments.results.arrays import Arrays
 from irg_experiments.results.paper import Printed, difference, has_options_of_its_file
@@ -20,8 +21,6 @@ PAPER_TOPICS = 50
 NEAR_ZERO = 1e-3
 # over documents, of the weights in a figure: the middle and the band about it
 QUANTILES = (0.1, 0.5, 0.9)
-# keys without influence on results, or shown in columns of their own
-UNTOLD = ("seed", "output", "rerun", "data.root", "training.log_every", "training.checkpoint_every")
 
 # test perplexity (Figurnov, Mohamed & Mnih 2018): (model, method) -> data set -> mean and standard deviation
 PAPER: dict[tuple[str, str], dict[str, Printed]] = {

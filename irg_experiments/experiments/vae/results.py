@@ -4,12 +4,17 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from irg_experiments.results.aggregate import code_note, command, numbered, repetitions, spread
-from irg_experiments.results.paper import Printed, has_options_of_its_file
+from irg_experiments.experiments.protocol import UNTOLD
+from irg_experiments.results.aggregate import code_note, command, numbered, options_that_differ, repetitions, spread
+from irg_experiments.results.paper import Printed, difference, has_options_of_its_file
 from irg_experiments.results.record import Record
 from irg_experiments.results.table import Table
 
 KNN = "test_knn_accuracy_"
+# the likelihood from more samples than those of the table's main column
+MORE = "test_nll_5000"
+# a share of clipped parameters from which on limits bind
+BINDING = 0.01
 
 
 def _by_dimension(*pairs: tuple[float, float | None]) -> dict[int, Printed]:
@@ -28,6 +33,8 @@ PAPER: dict[str, dict[int, Printed]] = {
     "von_mises_10": _by_dimension((130.7, 0.8), (107.5, 0.5), (92.3, 0.2), (87.8, 0.2), (87.9, 0.3)),
     "von_mises_fisher": _by_dimension((132.5, 0.7), (108.4, 0.1), (93.2, None), (89.0, 0.3), (90.9, 0.3)),
 }
+# options of the model that the paper does not state
+LEFT_OPEN = ("limits", "parameterization", "weights", "code_scale")
 PAPER_DATA = "mnist"
 PAPER_METHODS = ("implicit", "explicit")
 
@@ -41,16 +48,18 @@ def paper_nll(record: Record) -> Printed | None:
 
 
 def _is_of_the_paper(config: dict[str, Any]) -> bool:
-    """Whether latent space and model are those that the option files of their names describe, except for the dimension."""
-    return has_options_of_its_file("latent", config["latent"], "dim") and has_options_of_its_file("model", config["model"])
+    """Whether latent space and model are those that the option files of their names describe, except for what may differ."""
+    free = {"latent": ("dim",), "model": LEFT_OPEN}
+    return all(has_options_of_its_file(group, config[group], *free[group]) for group in free)
 
 
 def nll_table(records: Sequence[Record]) -> Table:
     """One row per configuration: likelihood over seeds beside the paper's."""
     groups = sorted(repetitions(records), key=lambda runs: _order(runs[0]))
-    header = ["latent", "D", "method", "data", "test NLL", "paper (from memory)", "−ELBO", "KL", "active units"]
-    header += ["k-NN, 1,000 labels", "runs", "best step", "command"]
-    rows = [_row(group, code_note(group, groups)) for group in groups]
+    header = ["latent", "D", "method", "data", "test NLL", "5,000 samples", "paper (from memory)"]
+    header += ["difference (in standard errors)", "−ELBO", "KL", "active units", "k-NN, 1,000 labels", "runs", "best step"]
+    header += ["command"]
+    rows = [_row(group, _note(group, groups)) for group in groups]
     title = "Test negative log-likelihood in nats, mean ± standard deviation over runs"
     return Table("nll", title, header, rows, labels=4, page_only=("command",))
 
@@ -88,6 +97,12 @@ def _order(record: Record) -> tuple[str | int, ...]:
     return record["data"], latent["name"], latent["dim"], record["method_label"], record["budget"]
 
 
+def _note(records: Sequence[Record], groups: Sequence[Sequence[Record]]) -> str:
+    """What tells a configuration from others of the same latent space and dimension: options, or the code."""
+    alike = [group for group in groups if _order(group[0]) == _order(records[0])]
+    return options_that_differ(records, alike, (), UNTOLD) + code_note(records, groups)
+
+
 def _row(records: Sequence[Record], note: str) -> list[str]:
     first, latent = records[0], records[0]["config"]["latent"]
 
@@ -101,7 +116,9 @@ def _row(records: Sequence[Record], note: str) -> list[str]:
         first["method_label"] + note,
         first["data"],
         spread(over_seeds("test_nll")),
+        spread(over_seeds(MORE)) if all(MORE in record["metrics"] for record in records) else "–",
         str(paper_nll(first) or "–"),
+        difference(over_seeds("test_nll"), paper_nll(first) if first["budget"] == "paper" else None),
         spread(over_seeds("test_negative_elbo")),
         spread(over_seeds("test_kl")),
         _mean(over_seeds("test_active_units"), "g"),
@@ -127,6 +144,10 @@ def metrics_table(record: Record) -> Table:
         ["  reconstruction", spread([m["test_reconstruction"]], 2), "–"],
         ["active units", str(m["test_active_units"]), "–"],
     ]
+    if more := record["config"]["evaluation"].get("nll_samples_more"):
+        rows.insert(1, [f"test NLL, {more:,} samples, nats", spread([m[f"test_nll_{more}"]], 2), "–"])
+    if (share := m.get("test_clipped_share") or 0.0) > BINDING:
+        rows.append(["parameters of posteriors at model.limits", f"{share:.1%}", "–"])
     for name, value in m.items():
         if name.startswith(KNN):
             rows.append([f"k-NN accuracy, {int(name.removeprefix(KNN)):,} labels", _mean([value], ".1%"), "–"])

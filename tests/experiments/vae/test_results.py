@@ -47,9 +47,34 @@ def test_rows_hold_the_mean_over_seeds_beside_the_paper():
     row = cells(second, record())
     assert row["test NLL"] == "130.5 ± 0.7"
     assert row["paper (from memory)"] == "127.6 ± 0.4"
+    # 130.5 - 127.6, and that over sqrt(0.5 / 2 + 0.4^2)
+    assert row["difference (in standard errors)"] == "+2.9 (+4.5)"
+    assert row["5,000 samples"] == "–"
     assert row["active units"] == "1.5"
     assert row["k-NN, 1,000 labels"] == "75.0%"
     assert row["command"] == "`irg-run -m experiment=vae latent=von_mises seed=0,1`"
+
+
+def test_more_samples_and_limits_that_bind_are_shown_where_they_are_recorded():
+    found = record()
+    found["metrics"] |= {"test_nll_5000": 129.6, "test_clipped_share": 0.25}
+    found["config"]["evaluation"]["nll_samples_more"] = 5000
+    assert cells(found)["5,000 samples"] == "129.6"
+    shown = {row[0]: row[1] for row in metrics_table(found).rows}
+    assert shown["test NLL, 5,000 samples, nats"] == "129.60"
+    assert shown["parameters of posteriors at model.limits"] == "25.0%"
+    found["metrics"]["test_clipped_share"] = 0.009
+    assert not any("limits" in row[0] for row in metrics_table(found).rows)
+
+
+def test_options_that_the_paper_leaves_open_are_told_apart():
+    other = record(group="other")
+    other["config"]["model"] = {"name": "vae", "weights": "fan_in"}
+    usual = record()
+    usual["config"]["model"] = {"name": "vae", "weights": "glorot_normal"}
+    rows = table(usual, other).rows
+    assert {row[2] for row in rows} == {"implicit (model.weights=fan_in)", "implicit (model.weights=glorot_normal)"}
+    assert {row[6] for row in rows} == {"127.6 ± 0.4"}
 
 
 def test_metrics_that_are_not_finite_are_named():
@@ -70,7 +95,7 @@ def test_images_without_labels_have_no_accuracy():
 def test_dimensions_are_in_the_order_of_their_size():
     rows = table(record(dim=10), record(dim=3, latent="normal"), record(dim=2)).rows
     assert [row[:2] for row in rows] == [["normal", "3"], ["von_mises", "2"], ["von_mises", "10"]]
-    assert rows[0][5] == "–"
+    assert rows[0][6] == "–"
 
 
 def test_the_paper_is_quoted_for_its_own_setting_alone():
@@ -86,7 +111,7 @@ def test_the_paper_is_quoted_for_its_own_setting_alone():
 
 def test_a_spread_of_nought_is_printed_and_an_unknown_one_is_not():
     rows = table(record(latent="normal", dim=40), record(latent="von_mises_fisher", dim=10)).rows
-    assert [row[5] for row in rows] == ["88.1 ± 0.0", "93.2"]
+    assert [row[6] for row in rows] == ["88.1 ± 0.0", "93.2"]
     assert str(Printed(876, 7)) == "876 ± 7"
 
 
@@ -97,7 +122,7 @@ def test_records_of_schema_1_are_rows_of_the_table():
     (row,) = (row for row in made.rows if row[:2] == ["beta_10", "10"])
     # as published before
     command = "`irg-run experiment=vae latent=beta_10 latent.dim=10 data=mnist budget=paper seed=0`"
-    scores = ["94.3", "92.1 ± 0.2", "98.9", "19.3", "10", "90.3%"]
+    scores = ["94.3", "–", "92.1 ± 0.2", "+2.2", "98.9", "19.3", "10", "90.3%"]
     assert row == ["beta_10", "10", "implicit", "mnist", *scores, "1", "190,000", command]
 
 
