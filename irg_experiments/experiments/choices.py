@@ -3,7 +3,6 @@
 import contextlib
 import inspect
 from collections.abc import Callable
-from typing import Any
 
 from torch.distributions import Distribution
 
@@ -28,22 +27,26 @@ def check_kind(option: Component, kind: type, words: str, experiment: str, tree:
     Raises:
         UserError: it makes something else.
     """
-    if not _makes(returned_type(option, group), kind):
-        able = _able(group, tree, lambda other: _makes(returned_type(other, group), kind))
+    if not makes(option, group, kind):
+        others = able(group, tree, lambda other: makes(other, group, kind))
         raise UserError(
-            f"experiment={experiment} takes {words}, not {group}={option.name}. Choose {group}={' or '.join(able)}."
+            f"experiment={experiment} takes {words}, not {group}={option.name}. Choose {group}={' or '.join(others)}."
         )
 
 
-def _makes(made: Any, kind: type) -> bool:
+def makes(option: Component, group: str, kind: type) -> bool:
+    """Whether an option makes an object of a class, or its function is annotated to return one.
+
+    Args:
+        option: the section of the config.
+        group: its key.
+        kind: the class.
+    """
+    made = returned_type(option, group)
     return isinstance(made, type) and issubclass(made, kind)
 
 
-def check_method(method: Component, kind: type, model: str, tree: ConfigTree) -> None:
-    """Raises UserError if a method is not of the kind that trains the model; the message names those that are."""
-    if not _makes(returned_type(method, "method"), kind):
-        able = _able("method", tree, lambda other: _makes(returned_type(other, "method"), kind))
-        raise UserError(f"method={method.name} cannot train model={model}. Methods that can: {', '.join(able)}.")
+Condition = Callable[[Component], bool]
 
 
 def check_batch_size(batch_size: int, size: int, items: str) -> None:
@@ -81,8 +84,8 @@ def make_estimator(
         if elementwise or not estimator.elementwise:
             return estimator
         problem = f"cannot differentiate functions of several elements of the {family.__name__} samples of {whose}"
-    able = ", ".join(methods_for(family, tree, elementwise))
-    raise UserError(f"{section}={method.name} {problem}. Methods that can: {able}.")
+    others = ", ".join(methods_for(family, tree, elementwise))
+    raise UserError(f"{section}={method.name} {problem}. Methods that can: {others}.")
 
 
 def methods_for(family: type[Distribution], tree: ConfigTree, elementwise: bool = True) -> list[str]:
@@ -103,14 +106,14 @@ def methods_for(family: type[Distribution], tree: ConfigTree, elementwise: bool 
             and (elementwise or not cls.elementwise)
         )
 
-    return _able("method", tree, can)
+    return able("method", tree, can)
 
 
-def _able(group: str, tree: ConfigTree, condition: Callable[[Component], bool]) -> list[str]:
+def able(group: str, tree: ConfigTree, condition: Condition) -> list[str]:
     """The options of a group that fulfil a condition, without those that cannot be used, such as a user's unfinished file."""
-    able = []
+    found = []
     for name in tree.choices(group):
         with contextlib.suppress(UserError):
             if condition(validate(Component, tree.load(group, name), group)):
-                able.append(name)
-    return able
+                found.append(name)
+    return found

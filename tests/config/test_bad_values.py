@@ -189,6 +189,10 @@ BAD: dict[str, list[tuple[str, ...]]] = {
         ("model.topics=26",),
         ("model=lda_svi", "method=svi", "model.topics=26"),
     ],
+    "method=svi cannot train model=lda: it trains model=lda_svi. Choose that, or another method": [("method=svi",)],
+    "method=implicit cannot train model=lda_svi: it trains model=lda or ln_lda. Choose that, or method=svi": [
+        ("model=lda_svi",)
+    ],
     "gradient_variance.methods must be empty": [("model=lda_svi", "method=svi", "gradient_variance.methods=[implicit]")],
     "topics must be from 2 to 25": [("model=ln_lda", "model.topics=1")],
     "model=ln_lda. Methods that can": [("model=ln_lda", f"method={name}") for name in ("rsvi", "measure_valued")],

@@ -14,6 +14,7 @@ from irg_experiments.config.tree import ConfigTree
 from irg_experiments.data import BagOfWords
 from irg_experiments.data.order import stream_seed
 from irg_experiments.errors import UserError
+from irg_experiments.estimators import Estimator
 from irg_experiments.experiments.choices import make_estimator
 from irg_experiments.experiments.compared_estimators import ComparedEstimators
 from irg_experiments.experiments.lda.config import LDAConfig
@@ -32,6 +33,7 @@ class GradientTask(LDATask):
     """See ``LDATask``; Adam with the gradients of the config's ``Estimator``."""
 
     Model = TopicModel
+    Method = Estimator
     parallel = True
 
     def __init__(self, config: LDAConfig, device: torch.device, compiled: bool, tree: ConfigTree) -> None:

@@ -7,7 +7,6 @@ from irg_experiments.config.components import build
 from irg_experiments.config.tree import ConfigTree
 from irg_experiments.data import BagOfWords
 from irg_experiments.errors import UserError
-from irg_experiments.experiments.choices import check_method
 from irg_experiments.experiments.lda.config import LDAConfig
 from irg_experiments.experiments.lda.task import LDATask, exp
 from irg_experiments.implicit.distributions.dirichlet import Dirichlet
@@ -32,10 +31,10 @@ class SVITask(LDATask):
     """
 
     Model = LDASVI
+    Method = SVI
     model: LDASVI
 
     def __init__(self, config: LDAConfig, device: torch.device, compiled: bool, tree: ConfigTree) -> None:
-        check_method(config.method, SVI, config.model.name, tree)
         self.method: SVI = build(config.method, "method")
         if config.training.learning_rate is not None or config.training.num_samples is not None:
             words = "training.learning_rate and training.num_samples have no meaning"

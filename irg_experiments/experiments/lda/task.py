@@ -33,6 +33,7 @@ class LDATask(abc.ABC):
 
     Attributes:
         Model: the kind of model that is trained this way.
+        Method: the kind of method that trains it.
         parallel: whether several processes can share the documents of a step.
 
     Args:
@@ -46,6 +47,7 @@ class LDATask(abc.ABC):
     """
 
     Model: ClassVar[type[TopicModel]]
+    Method: ClassVar[type]
     parallel: ClassVar[bool] = False
 
     def __init__(self, config: LDAConfig, device: torch.device, compiled: bool, tree: ConfigTree) -> None:
