@@ -20,7 +20,7 @@ from irg_experiments.experiments.accuracy.baselines import (
     von_mises_autodiff,
 )
 from irg_experiments.experiments.accuracy.config import Measurement
-from irg_experiments.experiments.accuracy.peers import gamma_peers
+from irg_experiments.experiments.accuracy.peers import Peer, installed_peers
 from irg_experiments.experiments.accuracy.results import BASELINE, DTYPES
 from irg_experiments.implicit import special
 from irg_experiments.implicit.private_torch import dirichlet_grad, standard_gamma_grad
@@ -32,19 +32,21 @@ TRUTH = Path(__file__).parent / "truth" / "accuracy.json"
 Derivative = Callable[..., Tensor]
 
 
-def derivatives() -> dict[str, dict[str, Derivative]]:
+def derivatives(peers: Sequence[Peer] = ()) -> dict[str, dict[str, Derivative]]:
     """dz/d(first parameter) by distribution and method, as functions of the parameters and z.
 
     Beta results apply to the Dirichlet too: a component θ_k is Beta(α_k, Σα − α_k), and torch's function is that of θ_k.
+
+    Args:
+        peers: other libraries, whose labels are their names as methods.
     """
-    return {
+    methods: dict[str, dict[str, Derivative]] = {
         "Gamma": {
             BASELINE: gamma_autodiff,
             "implicit": special.gamma_sample_grad,
             "finite difference": lambda a, z: z * finite_difference.log_gamma_slope(a, z.log()),
             "torch (J & O 2018)": standard_gamma_grad,
             "Knowles 2015": lambda a, z: z * knowles.log_gamma_slope(a, z.log()),
-            **gamma_peers(),
         },
         "Beta": {
             BASELINE: beta_autodiff,
@@ -68,6 +70,10 @@ def derivatives() -> dict[str, dict[str, Derivative]]:
             "finite difference": finite_difference.angle_slope,
         },
     }
+    for peer in peers:
+        for distribution, derivative in peer.derivatives.items():
+            methods[distribution][peer.label] = derivative
+    return methods
 
 
 @dataclass
@@ -128,6 +134,9 @@ class Comparison:
 
     Args:
         measurement: of the config.
+
+    Attributes:
+        versions: of the other libraries, by module.
     """
 
     def __init__(self, measurement: Measurement) -> None:
@@ -136,9 +145,11 @@ class Comparison:
             name: {kind: torch.tensor(rows, dtype=torch.float64) for kind, rows in kinds.items()}
             for name, kinds in json.loads(TRUTH.read_text(encoding="utf-8")).items()
         }
+        peers = installed_peers()
+        self.versions = {name: version for peer in peers for name, version in peer.versions.items()}
         self.cases = [
             Case(distribution, method, dtype, derivative)
-            for distribution, methods in derivatives().items()
+            for distribution, methods in derivatives(peers).items()
             for dtype in DTYPES
             for method, derivative in methods.items()
         ]
