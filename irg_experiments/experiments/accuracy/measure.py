@@ -83,7 +83,7 @@ class Case:
     Attributes:
         distribution, method, dtype, derivative: what is measured.
         errors: relative, at every point, by kind of points ("paper" or "wide").
-        seconds: per element, one value per round, by first parameter; None stands for all of them mixed.
+        seconds: of processor time per element, one value per round, by first parameter; None stands for all of them mixed.
     """
 
     distribution: str
@@ -109,14 +109,17 @@ class Case:
         self.errors[kind] = ((value - truth) / truth).abs().nan_to_num(nan=1.0, posinf=1.0)
 
     def time_once(self, shape: float | None, arguments: Sequence[Tensor], count: bool = True) -> None:
-        """Times one evaluation at the first parameter ``shape``; ``count`` is False for a warm-up."""
-        start = time.perf_counter()
+        """Times one evaluation at the first parameter ``shape``; ``count`` is False for a warm-up.
+
+        Processor time of all threads: that of one thread is the time that passes, except that other processes do not add to it.
+        """
+        start = time.process_time()
         self.derivative(*arguments)
         if count:
-            self.seconds.setdefault(shape, []).append((time.perf_counter() - start) / len(arguments[0]))
+            self.seconds.setdefault(shape, []).append((time.process_time() - start) / len(arguments[0]))
 
     def nanoseconds(self, shape: float | None = None) -> float:
-        """The median time per element."""
+        """The median processor time per element."""
         return 1e9 * statistics.median(self.seconds[shape])
 
     def metrics(self) -> dict[str, float]:
