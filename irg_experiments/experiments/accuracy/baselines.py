@@ -4,7 +4,8 @@ Series and continued fractions are evaluated together with their derivatives, as
 Dividing by the density is done in closed form, so that exponential factors cancel. Each loop runs until every element has
 converged, and drops converged elements from time to time.
 
-Source: Figurnov, Mohamed & Mnih (2018); Gamma by Bhattacharjee (1970) and Moore (1982), von Mises by Hill (1977).
+Source: Figurnov, Mohamed & Mnih (2018); Gamma by Bhattacharjee (1970) and Moore (1982), the tails of Student's t by
+Didonato & Morris (1992), von Mises by Hill (1977).
 """
 
 import math
@@ -17,6 +18,11 @@ from torch import Tensor
 Step = Callable[[int, Sequence[Tensor], Sequence[Tensor]], tuple[Sequence[Tensor], Tensor]]
 _MOST_STEPS = 2000
 _BETWEEN_CHECKS = 8
+# Student's t: the y below which ln(1 + q) − y is a power series, and its last power
+_SMALL, _LOG_TERMS = 0.15, 20
+# ψ(a + 1/2) − ψ(a) − 1/(2a): the steps to a large a, and the coefficients of a⁻², a⁻⁴, … there
+_DIGAMMA_STEPS = 12
+_DIGAMMA_SERIES = (1 / 8, -1 / 64, 1 / 128, -17 / 2048, 31 / 2048, -691 / 16384)
 # Hill's series, and the κ from which he uses a normal approximation
 _SERIES_TERMS = 20
 _NORMAL_FROM = 10.5
@@ -45,11 +51,22 @@ def beta_autodiff(a: Tensor, b: Tensor, z: Tensor) -> Tensor:
 
 
 def student_t_autodiff(df: Tensor, t: Tensor) -> Tensor:
-    """dt/d(df) by I_w(df/2, 1/2), w = df/(df + t²), which is twice the probability of the tail beyond |t|."""
-    square = t * t
-    total = df + square
-    dw = beta_autodiff(df / 2, torch.full_like(df, 0.5), df / total)
-    return t / (2 * df) - total * total / (4 * t * df) * dw
+    """dt/d(df) by a power series of F − 1/2 for small |t|, else by a continued fraction of the tail beyond |t|.
+
+    Both are t p(t) times a function h of df and y = t²/(df + t²), with the density p, and every derivative is that by df at
+    fixed t. The terms of these derivatives are as small as the result, 1/df², where those of I_w(df/2, 1/2) at fixed
+    w = 1 − y are of order 1/df and cancel.
+    """
+    q = t * (t / df)
+    w = 1 / (1 + q)
+    y = torch.where(q < 1, q * w, 1 / (1 + 1 / q))
+    slope = _student_t_log_density_slope(df, t, q, y)
+    central = y * (df + 12) < 6
+    result = torch.empty_like(t)
+    for chosen, function in ((central, _student_t_series), (~central, _student_t_fraction)):
+        h, dh = function(df[chosen], y[chosen], w[chosen])
+        result[chosen] = -t[chosen] * (h * slope[chosen] + dh)
+    return result
 
 
 def von_mises_autodiff(concentration: Tensor, z: Tensor) -> Tensor:
@@ -59,7 +76,8 @@ def von_mises_autodiff(concentration: Tensor, z: Tensor) -> Tensor:
         _von_mises_series_slope(concentration.clamp(max=_NORMAL_FROM), z),
         _von_mises_normal_slope(concentration.clamp(min=_NORMAL_FROM), z),
     )
-    density = (concentration * (z.cos() - 1)).exp() / (2 * math.pi * torch.special.i0e(concentration))
+    # κ(cos z − 1) without its cancellation at small z
+    density = (-2 * concentration * (0.5 * z).sin() ** 2).exp() / (2 * math.pi * torch.special.i0e(concentration))
     return -slope / density
 
 
@@ -136,6 +154,94 @@ def _beta_fraction(a: Tensor, b: Tensor, x: Tensor, in_first: Tensor) -> tuple[T
     return value, slope
 
 
+def _student_t_log_density_slope(df: Tensor, t: Tensor, q: Tensor, y: Tensor) -> Tensor:
+    """∂ln p/∂(df) at fixed t, (ψ(a + 1/2) − ψ(a) − 1/(2a) − (ln(1 + q) − y) + y/df)/2 with a = df/2, q = t²/df."""
+    # ln(1 + q) = −ln(1 − y); √(df + t²) does not overflow where q does
+    log = torch.where(q < 1, q.log1p(), 2 * torch.hypot(df.sqrt(), t).log() - df.log())
+    small = y.clamp(max=_SMALL)
+    series = torch.zeros_like(y)
+    for n in range(_LOG_TERMS, 1, -1):
+        series = (series + 1 / n) * small
+    rest = torch.where(y < _SMALL, series * small, log - y)
+    return 0.5 * (_digamma_half_step(df / 2) - rest + y / df)
+
+
+def _digamma_half_step(a: Tensor) -> Tensor:
+    """ψ(a + 1/2) − ψ(a) − 1/(2a), by its recurrence, 1/(4a(a + 1/2)(a + 1)) more than at a + 1, and its asymptotic series."""
+    total = torch.zeros_like(a)
+    for _ in range(_DIGAMMA_STEPS):
+        total = total + 0.25 / (a * (a + 0.5) * (a + 1))
+        a = a + 1
+    inverse, series = 1 / (a * a), torch.zeros_like(a)
+    for coefficient in reversed(_DIGAMMA_SERIES):
+        series = (series + coefficient) * inverse
+    return total + series
+
+
+def _student_t_series(df: Tensor, y: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+    """h and ∂h/∂(df) of F − 1/2 = t p h, h = Σ cₙ, c₀ = 1, cₙ = cₙ₋₁ (df + 2n − 1)/(2n + 1) y (DLMF 8.17.8)."""
+    eps = torch.finfo(y.dtype).eps
+
+    def step(n: int, constants: Sequence[Tensor], state: Sequence[Tensor]) -> tuple[Sequence[Tensor], Tensor]:
+        (df, y, slope), (c, dc, total, dtotal) = constants, state
+        scaled = y / (2 * n + 1)
+        factor = (df + (2 * n - 1)) * scaled
+        dc = factor * dc + c * scaled * (y - (2 * n - 1) * slope)
+        c = factor * c
+        return (c, dc, total + c, dtotal + dc), (c <= eps * total) & (dc.abs() <= eps * dtotal.abs())
+
+    one, zero = torch.ones_like(y), torch.zeros_like(y)
+    _, _, total, dtotal = _iterate(step, (df, y, w / df), (one, zero, one, zero))  # dy/d(df) = −y w/df
+    return total, dtotal
+
+
+def _student_t_fraction(df: Tensor, y: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+    """h and ∂h/∂(df) of F − 1 = t p h, t > 0, by the continued fraction of I_w(a, 1/2), a = df/2, with 1 − w given.
+
+    h = −1/(2 (β₀ + α₁/(β₁ + α₂/(β₂ + …)))), b = 1/2, λ = a − (a + b) w = (a + b) y − b,
+    αₙ = (a + n − 1)(a + b + n − 1)/(a + 2n − 1)² n (b − n) w²,
+    βₙ = n + n (b − n) w/(a + 2n − 1) + (a + n)/(a + 2n + 1) (1 + λ + n (1 + y)).
+
+    Source: Didonato & Morris (1992), the function BFRAC of Algorithm 708.
+    """
+    eps = 4 * torch.finfo(y.dtype).eps  # the last digits keep changing
+
+    def beta(n: int, a: Tensor, y: Tensor, w: Tensor, dw: Tensor) -> tuple[Tensor, Tensor]:
+        """βₙ and its derivative by df."""
+        k, end = n * (0.5 - n), 1 / (a + (2 * n + 1))
+        share, rest = (a + n) * end, 0.5 + n + (a + (0.5 + n)) * y
+        middle = 1 / (a + (2 * n - 1)) if n else torch.zeros_like(a)
+        value = n + k * w * middle + share * rest
+        drest = 0.5 * y * y - (0.5 + n) * dw
+        return value, k * middle * (dw - 0.5 * w * middle) + 0.5 * (n + 1) * end * end * rest + share * drest
+
+    def step(n: int, constants: Sequence[Tensor], state: Sequence[Tensor]) -> tuple[Sequence[Tensor], Tensor]:
+        a, y, w, dlog = constants
+        p0, q0, dp0, dq0, p1, q1, dp1, dq1, value, slope = state
+        first, second, middle = a + (n - 1), a + (n - 0.5), 1 / (a + (2 * n - 1))
+        alpha = first * second * (middle * w) ** 2 * (n * (0.5 - n))
+        # the logarithm's derivative; 1/first + 1/second − 2/(a + 2n − 1) cancels as it stands
+        dalpha = alpha * (0.5 * middle * (n / first + (n - 0.5) / second) + 2 * dlog)
+        bottom, dbottom = beta(n, a, y, w, w * dlog)
+        p, q = bottom * p1 + alpha * p0, bottom * q1 + alpha * q0
+        dp = bottom * dp1 + alpha * dp0 + dbottom * p1 + dalpha * p0
+        dq = bottom * dq1 + alpha * dq0 + dbottom * q1 + dalpha * q0
+        new = p / q
+        new_slope = (dp - new * dq) / q
+        size = new_slope.abs() + (new * dq / q).abs()
+        done = ((new - value).abs() <= eps * new.abs()) & ((new_slope - slope).abs() <= eps * size)
+        scale = 1 / q  # prevents overflow
+        old = (part * scale for part in (p1, q1, dp1, dq1))
+        return (*old, new, torch.ones_like(q), dp * scale, dq * scale, new, new_slope), done
+
+    a, dlog = 0.5 * df, y / df  # ∂ln w/∂(df) at fixed t
+    one, zero = torch.ones_like(y), torch.zeros_like(y)
+    b, db = beta(0, a, y, w, w * dlog)
+    start = (zero, one, zero, zero, one, b, zero, db, 1 / b, -db / (b * b))
+    *_, value, slope = _iterate(step, (a, y, w, dlog), start)
+    return -0.5 * value, -0.5 * slope
+
+
 def _iterate(step: Step, constants: Sequence[Tensor], state: Sequence[Tensor]) -> list[Tensor]:
     """Runs steps 1, 2, … until every element has converged, at most ``_MOST_STEPS``; returns the final state."""
     final = [part.clone() for part in state]
@@ -158,7 +264,7 @@ def _iterate(step: Step, constants: Sequence[Tensor], state: Sequence[Tensor]) -
 def _von_mises_series_slope(concentration: Tensor, z: Tensor) -> Tensor:
     """∂F/∂κ of F = 1/2 + (z/2 + V)/π, V = R₁(sin z + R₂(sin 2z/2 + …)), Rₙ = Iₙ/Iₙ₋₁ = 1/(2n/κ + Rₙ₊₁)."""
     ratio, dratio, total, dtotal = (torch.zeros_like(z) for _ in range(4))
-    for n in range(_SERIES_TERMS - 1, 0, -1):
+    for n in range(_SERIES_TERMS, 0, -1):
         ratio = 1 / (2 * n / concentration + ratio)
         dratio = ratio * ratio * (2 * n / (concentration * concentration) - dratio)
         inner = (n * z).sin() / n + total

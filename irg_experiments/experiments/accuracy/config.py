@@ -13,7 +13,7 @@ Elements = Annotated[int, Strict(), Field(ge=10, le=10**9), Must("a whole number
 
 
 class Measurement(Section):
-    """How time is measured; errors are those at the reference points.
+    """How processor time is measured; errors are those at the reference points.
 
     Attributes:
         elements: evaluated by one call.

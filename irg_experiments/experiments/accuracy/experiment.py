@@ -28,12 +28,10 @@ class AccuracyExperiment(Experiment):
 
     def run(self, directory: Path) -> Result:
         """Measures errors and times."""
-        from irg_experiments.experiments.accuracy.peers import peer_versions
-
         start = time.perf_counter()
         self.comparison.run()
         seconds = time.perf_counter() - start
-        return Result(self.comparison.metrics(), seconds, versions=peer_versions())
+        return Result(self.comparison.metrics(), seconds, versions=self.comparison.versions)
 
     def save(self, directory: Path) -> None:
         """Writes errors and times by the first parameter."""
@@ -46,7 +44,7 @@ class AccuracyExperiment(Experiment):
 
     @classmethod
     def excerpts(cls, records: Sequence[Record]) -> list[Table]:
-        """The Gamma beside other libraries."""
+        """This package beside other libraries."""
         return [results.headline_table(records)]
 
     @classmethod

@@ -20,7 +20,7 @@ from irg_experiments.experiments.accuracy.baselines import (
     von_mises_autodiff,
 )
 from irg_experiments.experiments.accuracy.config import Measurement
-from irg_experiments.experiments.accuracy.peers import gamma_peers
+from irg_experiments.experiments.accuracy.peers import Peer, installed_peers
 from irg_experiments.experiments.accuracy.results import BASELINE, DTYPES
 from irg_experiments.implicit import special
 from irg_experiments.implicit.private_torch import dirichlet_grad, standard_gamma_grad
@@ -32,19 +32,21 @@ TRUTH = Path(__file__).parent / "truth" / "accuracy.json"
 Derivative = Callable[..., Tensor]
 
 
-def derivatives() -> dict[str, dict[str, Derivative]]:
+def derivatives(peers: Sequence[Peer] = ()) -> dict[str, dict[str, Derivative]]:
     """dz/d(first parameter) by distribution and method, as functions of the parameters and z.
 
     Beta results apply to the Dirichlet too: a component θ_k is Beta(α_k, Σα − α_k), and torch's function is that of θ_k.
+
+    Args:
+        peers: other libraries, whose labels are their names as methods.
     """
-    return {
+    methods: dict[str, dict[str, Derivative]] = {
         "Gamma": {
             BASELINE: gamma_autodiff,
             "implicit": special.gamma_sample_grad,
             "finite difference": lambda a, z: z * finite_difference.log_gamma_slope(a, z.log()),
             "torch (J & O 2018)": standard_gamma_grad,
             "Knowles 2015": lambda a, z: z * knowles.log_gamma_slope(a, z.log()),
-            **gamma_peers(),
         },
         "Beta": {
             BASELINE: beta_autodiff,
@@ -68,6 +70,10 @@ def derivatives() -> dict[str, dict[str, Derivative]]:
             "finite difference": finite_difference.angle_slope,
         },
     }
+    for peer in peers:
+        for distribution, derivative in peer.derivatives.items():
+            methods[distribution][peer.label] = derivative
+    return methods
 
 
 @dataclass
@@ -77,7 +83,7 @@ class Case:
     Attributes:
         distribution, method, dtype, derivative: what is measured.
         errors: relative, at every point, by kind of points ("paper" or "wide").
-        seconds: per element, one value per round, by first parameter; None stands for all of them mixed.
+        seconds: of processor time per element, one value per round, by first parameter; None stands for all of them mixed.
     """
 
     distribution: str
@@ -103,14 +109,17 @@ class Case:
         self.errors[kind] = ((value - truth) / truth).abs().nan_to_num(nan=1.0, posinf=1.0)
 
     def time_once(self, shape: float | None, arguments: Sequence[Tensor], count: bool = True) -> None:
-        """Times one evaluation at the first parameter ``shape``; ``count`` is False for a warm-up."""
-        start = time.perf_counter()
+        """Times one evaluation at the first parameter ``shape``; ``count`` is False for a warm-up.
+
+        Processor time of all threads: that of one thread is the time that passes, except that other processes do not add to it.
+        """
+        start = time.process_time()
         self.derivative(*arguments)
         if count:
-            self.seconds.setdefault(shape, []).append((time.perf_counter() - start) / len(arguments[0]))
+            self.seconds.setdefault(shape, []).append((time.process_time() - start) / len(arguments[0]))
 
     def nanoseconds(self, shape: float | None = None) -> float:
-        """The median time per element."""
+        """The median processor time per element."""
         return 1e9 * statistics.median(self.seconds[shape])
 
     def metrics(self) -> dict[str, float]:
@@ -128,6 +137,9 @@ class Comparison:
 
     Args:
         measurement: of the config.
+
+    Attributes:
+        versions: of the other libraries, by module.
     """
 
     def __init__(self, measurement: Measurement) -> None:
@@ -136,9 +148,11 @@ class Comparison:
             name: {kind: torch.tensor(rows, dtype=torch.float64) for kind, rows in kinds.items()}
             for name, kinds in json.loads(TRUTH.read_text(encoding="utf-8")).items()
         }
+        peers = installed_peers()
+        self.versions = {name: version for peer in peers for name, version in peer.versions.items()}
         self.cases = [
             Case(distribution, method, dtype, derivative)
-            for distribution, methods in derivatives().items()
+            for distribution, methods in derivatives(peers).items()
             for dtype in DTYPES
             for method, derivative in methods.items()
         ]

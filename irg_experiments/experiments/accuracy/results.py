@@ -63,21 +63,26 @@ def absolute_table(records: Sequence[Record]) -> Table:
 
 
 # the methods that the README shows
-HEADLINE = ("implicit", "torch (J & O 2018)", "TensorFlow (the paper's code)", "JAX")
+HEADLINE = ("implicit", "torch (J & O 2018)", "TensorFlow Probability", "JAX")
 
 
 def headline_table(records: Sequence[Record]) -> Table:
-    """The Gamma distribution by this package and by other libraries: worst errors over the wide range, and times."""
-    header = ["dz/da of a Gamma sample", "worst error, float64", "float32", "ns per element, float64", "float32"]
-    rows: list[Row] = []
+    """This package and other libraries, a column per distribution: worst errors over the wide range, and times."""
+    by_run: dict[int, tuple[Sequence[Record], str, dict[str, dict[str, Values]]]] = {}
     for group, note, distribution, methods in _measured(records):
+        by_run.setdefault(id(group), (group, note, {}))[2][distribution] = methods
+    distributions = list(dict.fromkeys(name for _, _, measured in by_run.values() for name in measured))
+    rows: list[Row] = []
+    for group, note, measured in by_run.values():
         for method in HEADLINE:
-            if distribution == "Gamma" and method in methods:
-                both = [methods[method][dtype] for dtype in reversed(DTYPES)]
-                numbers = [_scientific(it["wide_worst"]) for it in both] + [three_digits(it["nanoseconds"]) for it in both]
-                rows.append((group, [method + note, *numbers]))
-    title = "Worst relative error over shapes 1e-3 to 1e6, and nanoseconds per element on one thread"
-    return grouped_table("accuracy_headline", title, header, rows, labels=1)
+            of_method = [measured.get(distribution, {}).get(method) for distribution in distributions]
+            for dtype in reversed(DTYPES) if any(of_method) else ():
+                errors = [_scientific(values[dtype]["wide_worst"]) if values else "–" for values in of_method]
+                times = [three_digits(values[dtype]["nanoseconds"]) if values else "–" for values in of_method]
+                rows.append((group, [method + note, dtype, *errors, *times]))
+    header = ["dz/dφ by", "dtype", *(f"{name}: error" for name in distributions), *(f"{name}: ns" for name in distributions)]
+    title = "Worst relative error over a wide range of parameters, and nanoseconds per element on one thread"
+    return grouped_table("accuracy_headline", title, header, rows, labels=2)
 
 
 def _measured(records: Sequence[Record]) -> Iterator[tuple[Sequence[Record], str, str, dict[str, Values]]]:

@@ -2,7 +2,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from irg_experiments.experiments.accuracy import AccuracyExperiment, results
+import matplotlib.pyplot as plt
+import pytest
+
+from irg_experiments.experiments.accuracy import AccuracyExperiment, figures, results
 from irg_experiments.results.collect import load_record
 from irg_experiments.results.record import Record
 from irg_experiments.results.table import markdown
@@ -37,6 +40,19 @@ def test_multiples_are_of_automatic_differentiation():
     assert [list(row) for row in table.rows] == [
         ["Gamma", "automatic differentiation", "1.00×", "1.00×", "1×", "1.00×", "1.00×", "1×"],
         ["Gamma", "implicit", "0.0100×", "0.0100×", "–", "0.100×", "0.100×", "–"],
+    ]
+
+
+def test_the_headline_has_a_dash_where_a_library_has_no_derivative():
+    one = record()
+    one["metrics"]["Beta"] = {"JAX": {dtype: numbers(2e-9, 30.0) for dtype in results.DTYPES}}
+    table = results.headline_table([one])
+    assert list(table.header) == ["dz/dφ by", "dtype", "Gamma: error", "Beta: error", "Gamma: ns", "Beta: ns"]
+    assert [list(row) for row in table.rows] == [
+        ["implicit", "float64", "1.0e-08", "–", "10.0", "–"],
+        ["implicit", "float32", "1.0e-08", "–", "10.0", "–"],
+        ["JAX", "float64", "–", "2.0e-09", "–", "30.0"],
+        ["JAX", "float32", "–", "2.0e-09", "–", "30.0"],
     ]
 
 
@@ -77,7 +93,25 @@ def test_figures_are_drawn_from_the_file(tmp_path: Path):
         dtype: {"Gamma": {"implicit": curves}, "Beta": {"implicit": curves, "other": curves}} for dtype in results.DTYPES
     }
     (tmp_path / results.BY_SHAPE).write_text(json.dumps(by_shape))
-    figures = list(AccuracyExperiment.figures(tmp_path, record()))
-    assert [it.name for it in figures] == ["error_float32", "time_float32", "error_float64", "time_float64"]
-    for figure in figures:
-        figure.draw(tmp_path / figure.name)
+    pictures = list(AccuracyExperiment.figures(tmp_path, record()))
+    assert [it.name for it in pictures] == ["error_float32", "time_float32", "error_float64", "time_float64"]
+    for picture in pictures:
+        picture.draw(tmp_path / picture.name)
+
+
+@pytest.mark.parametrize("distributions", [1, 4])
+def test_the_legend_covers_no_curve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, distributions: int):
+    numbers = {"shape": [0.1, 1.0, 10.0], "error": [1e-8, 1e-2, 1e-8]}
+    methods = {f"a method with a long name, {number}": numbers for number in range(9)}
+    panels = {f"distribution {number}": methods for number in range(distributions)}
+    drawn = []
+    monkeypatch.setattr(figures, "save", lambda figure, path: drawn.append(figure))
+    figures.curves(tmp_path / "error.png", panels, "error", "error")
+    (figure,) = drawn
+    figure.canvas.draw()
+    (legend,) = figure.legends
+    assert not any(axes.legend_ for axes in figure.axes)
+    for axes in figure.axes:
+        assert not legend.get_window_extent().overlaps(axes.get_tightbbox())
+        assert axes.get_window_extent().height > 150
+    plt.close(figure)
