@@ -2,8 +2,10 @@
 
 import statistics
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
+from irg_experiments.experiments.gradient_variance import VARIANCE
 from irg_experiments.results.aggregate import code_note, command, numbered, repetitions, spread
 from irg_experiments.results.paper import Printed, has_options_of_its_file
 from irg_experiments.results.record import Record
@@ -28,6 +30,8 @@ PAPER: dict[str, dict[int, Printed]] = {
     "von_mises_10": _by_dimension((130.7, 0.8), (107.5, 0.5), (92.3, 0.2), (87.8, 0.2), (87.9, 0.3)),
     "von_mises_fisher": _by_dimension((132.5, 0.7), (108.4, 0.1), (93.2, None), (89.0, 0.3), (90.9, 0.3)),
 }
+# the objective of records that name none
+ELBO = "elbo"
 PAPER_DATA = "mnist"
 PAPER_METHODS = ("implicit", "explicit")
 
@@ -37,12 +41,33 @@ def paper_nll(record: Record) -> Printed | None:
     latent = record["config"]["latent"]
     if record["data"] != PAPER_DATA or record["method_label"] not in PAPER_METHODS or not _is_of_the_paper(record["config"]):
         return None
+    if variant(record):
+        return None
     return PAPER.get(latent["name"], {}).get(latent["dim"])
 
 
 def _is_of_the_paper(config: dict[str, Any]) -> bool:
     """Whether latent space and model are those that the option files of their names describe, except for the dimension."""
     return has_options_of_its_file("latent", config["latent"], "dim") and has_options_of_its_file("model", config["model"])
+
+
+def objective_of(record: Record) -> str:
+    """The name of the objective; records from before there were several have none."""
+    name: str = record["config"].get("objective", {}).get("name", ELBO)
+    return name
+
+
+def codes_of(record: Record) -> int:
+    """The number of codes per image in training."""
+    number: int = record["config"].get("training", {}).get("num_samples", 1)
+    return number
+
+
+def variant(record: Record) -> str:
+    """What tells a run from one that was trained by the evidence lower bound of one code per image; empty for that one."""
+    objective, codes = objective_of(record), codes_of(record)
+    parts = [objective] if objective != ELBO else []
+    return "".join(f", {part}" for part in [*parts, *([f"{codes} codes"] if codes > 1 else [])])
 
 
 def nll_table(records: Sequence[Record]) -> Table:
@@ -61,6 +86,7 @@ def headline_table(records: Sequence[Record]) -> Table:
         group
         for group in repetitions(records)
         if group[0]["data"] == PAPER_DATA and group[0]["method_label"] in PAPER_METHODS and group[0]["budget"] == "paper"
+        if not variant(group[0])
     ]
     cells: dict[tuple[str, int], Sequence[Record]] = {}
     for group in groups:
@@ -85,20 +111,21 @@ def _nll(records: Sequence[Record]) -> str:
 
 def _order(record: Record) -> tuple[str | int, ...]:
     latent = record["config"]["latent"]
-    return record["data"], latent["name"], latent["dim"], record["method_label"], record["budget"]
+    return record["data"], latent["name"], latent["dim"], record["method_label"], variant(record), record["budget"]
+
+
+def _over_seeds(records: Sequence[Record], metric: str) -> list[float | None]:
+    return [record["metrics"][metric] for record in records]
 
 
 def _row(records: Sequence[Record], note: str) -> list[str]:
     first, latent = records[0], records[0]["config"]["latent"]
-
-    def over_seeds(metric: str) -> list[float | None]:
-        return [record["metrics"][metric] for record in records]
-
+    over_seeds = partial(_over_seeds, records)
     labelled = all(f"{KNN}1000" in record["metrics"] for record in records)
     return [
         latent["name"],
         str(latent["dim"]),
-        first["method_label"] + note,
+        first["method_label"] + variant(first) + note,
         first["data"],
         spread(over_seeds("test_nll")),
         str(paper_nll(first) or "–"),
@@ -108,6 +135,46 @@ def _row(records: Sequence[Record], note: str) -> list[str]:
         _mean(over_seeds(f"{KNN}1000"), ".1%") if labelled else "–",
         str(len(records)),
         _mean(over_seeds("best_step"), ",.0f"),
+        f"`{command(records)}`",
+    ]
+
+
+def objectives_table(records: Sequence[Record]) -> Table:
+    """One row per configuration that was trained by another objective, or stands beside one that was; empty without any."""
+    groups = repetitions(records)
+    others = {_setting(group[0]) for group in groups if objective_of(group[0]) != ELBO}
+    shown = sorted((group for group in groups if _setting(group[0]) in others), key=lambda group: _objective_order(group[0]))
+    header = ["latent", "D", "codes", "objective", "method", "data", "test NLL", "−bound", "−ELBO", "gradient variance"]
+    rows = [_objective_row(group, code_note(group, groups)) for group in shown]
+    title = (
+        "Training objectives: nats, mean ± standard deviation over runs, and the encoder's gradient variance at the best step"
+    )
+    return Table("objectives", title, [*header, "runs", "command"], rows, labels=6, page_only=("command",))
+
+
+def _setting(record: Record) -> tuple[str | int, ...]:
+    latent = record["config"]["latent"]
+    return record["data"], latent["name"], latent["dim"], record["budget"]
+
+
+def _objective_order(record: Record) -> tuple[str | int, ...]:
+    return *_setting(record), codes_of(record), objective_of(record), record["method_label"]
+
+
+def _objective_row(records: Sequence[Record], note: str) -> list[str]:
+    first, latent = records[0], records[0]["config"]["latent"]
+    bound = "test_negative_bound" if "test_negative_bound" in first["metrics"] else "test_negative_elbo"
+    variance = f"{VARIANCE}{first['method']}"
+    return [
+        latent["name"],
+        str(latent["dim"]),
+        str(codes_of(first)),
+        objective_of(first),
+        first["method_label"] + note,
+        first["data"],
+        *(spread(_over_seeds(records, metric)) for metric in ("test_nll", bound, "test_negative_elbo")),
+        _mean(_over_seeds(records, variance), ".2e") if all(variance in it["metrics"] for it in records) else "–",
+        str(len(records)),
         f"`{command(records)}`",
     ]
 
@@ -122,6 +189,7 @@ def metrics_table(record: Record) -> Table:
     m, samples = record["metrics"], record["config"]["evaluation"]["nll_samples"]
     rows = [
         [f"test NLL, {samples} samples, nats", spread([m["test_nll"]], 2), str(paper_nll(record) or "–")],
+        *([["test −bound, nats", spread([m["test_negative_bound"]], 2), "–"]] if "test_negative_bound" in m else []),
         ["test −ELBO, nats", spread([m["test_negative_elbo"]], 2), "–"],
         ["  KL", spread([m["test_kl"]], 2), "–"],
         ["  reconstruction", spread([m["test_reconstruction"]], 2), "–"],
@@ -133,7 +201,8 @@ def metrics_table(record: Record) -> Table:
     rows.append(["steps, best of", f"{m['best_step']:,} of {m['last_step']:,}", "–"])
     rows.append(["steps per second", f"{record['steps_per_second']:.0f}", "–"])
     latent = record["config"]["latent"]
-    title = f"VAE, {latent['name']}, D = {latent['dim']}, {record['method_label']}, {record['data']}, seed {record['seed']}"
+    method = record["method_label"] + variant(record)
+    title = f"VAE, {latent['name']}, D = {latent['dim']}, {method}, {record['data']}, seed {record['seed']}"
     return Table("metrics", title, ["metric", "measured", "paper (from memory)"], rows)
 
 
