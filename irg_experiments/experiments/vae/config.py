@@ -5,6 +5,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from irg_experiments.config.components import Component, DataSet, Objectives
+from irg_experiments.config.latent_space import LatentSpace
 from irg_experiments.config.types import Count, Must, Natural, Positive
 from irg_experiments.config.validation import Misfit, Section
 from irg_experiments.experiments.gradient_variance import GradientVariance
@@ -46,16 +47,6 @@ class Evaluation(Section):
     knn_labels: Counts
     knn_neighbours: Count
     knn_draws: Count
-
-
-class LatentSpace(Component):
-    """A latent space.
-
-    Attributes:
-        dim: degrees of freedom D.
-    """
-
-    dim: Count
 
 
 class VAEGradientVariance(GradientVariance):

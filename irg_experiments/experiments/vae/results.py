@@ -51,6 +51,12 @@ def _is_of_the_paper(config: dict[str, Any]) -> bool:
     return has_options_of_its_file("latent", config["latent"], "dim") and has_options_of_its_file("model", config["model"])
 
 
+def latent_name(latent: dict[str, Any]) -> str:
+    """The name of a latent space, and of the parts of a product."""
+    parts = ", ".join(f"{part['name']}:{part['dim']}" for part in latent.get("parts") or ())
+    return f"{latent['name']} ({parts})" if parts else str(latent["name"])
+
+
 def objective_of(record: Record) -> str:
     """The name of the objective; records from before there were several have none."""
     name: str = record["config"].get("objective", {}).get("name", ELBO)
@@ -91,7 +97,7 @@ def headline_table(records: Sequence[Record]) -> Table:
     cells: dict[tuple[str, int], Sequence[Record]] = {}
     for group in groups:
         latent = group[0]["config"]["latent"]
-        name = numbered(latent["name"], {name for name, dim in cells if dim == latent["dim"]})
+        name = numbered(latent_name(latent), {name for name, dim in cells if dim == latent["dim"]})
         cells[name, latent["dim"]] = group
     names, dims = sorted({name for name, _ in cells}), sorted({dim for _, dim in cells})
     rows = []
@@ -111,7 +117,7 @@ def _nll(records: Sequence[Record]) -> str:
 
 def _order(record: Record) -> tuple[str | int, ...]:
     latent = record["config"]["latent"]
-    return record["data"], latent["name"], latent["dim"], record["method_label"], variant(record), record["budget"]
+    return record["data"], latent_name(latent), latent["dim"], record["method_label"], variant(record), record["budget"]
 
 
 def _over_seeds(records: Sequence[Record], metric: str) -> list[float | None]:
@@ -123,7 +129,7 @@ def _row(records: Sequence[Record], note: str) -> list[str]:
     over_seeds = partial(_over_seeds, records)
     labelled = all(f"{KNN}1000" in record["metrics"] for record in records)
     return [
-        latent["name"],
+        latent_name(latent),
         str(latent["dim"]),
         first["method_label"] + variant(first) + note,
         first["data"],
@@ -154,7 +160,7 @@ def objectives_table(records: Sequence[Record]) -> Table:
 
 def _setting(record: Record) -> tuple[str | int, ...]:
     latent = record["config"]["latent"]
-    return record["data"], latent["name"], latent["dim"], record["budget"]
+    return record["data"], latent_name(latent), latent["dim"], record["budget"]
 
 
 def _objective_order(record: Record) -> tuple[str | int, ...]:
@@ -166,7 +172,7 @@ def _objective_row(records: Sequence[Record], note: str) -> list[str]:
     bound = "test_negative_bound" if "test_negative_bound" in first["metrics"] else "test_negative_elbo"
     variance = f"{VARIANCE}{first['method']}"
     return [
-        latent["name"],
+        latent_name(latent),
         str(latent["dim"]),
         str(codes_of(first)),
         objective_of(first),
@@ -202,7 +208,7 @@ def metrics_table(record: Record) -> Table:
     rows.append(["steps per second", f"{record['steps_per_second']:.0f}", "–"])
     latent = record["config"]["latent"]
     method = record["method_label"] + variant(record)
-    title = f"VAE, {latent['name']}, D = {latent['dim']}, {method}, {record['data']}, seed {record['seed']}"
+    title = f"VAE, {latent_name(latent)}, D = {latent['dim']}, {method}, {record['data']}, seed {record['seed']}"
     return Table("metrics", title, ["metric", "measured", "paper (from memory)"], rows)
 
 

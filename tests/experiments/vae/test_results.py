@@ -141,6 +141,13 @@ def test_the_paper_is_quoted_for_its_own_objective_alone():
         assert VAEExperiment.excerpts([trained_by(objective, codes)])[0].rows == []
 
 
+def test_a_product_is_called_by_its_parts():
+    parts = [{"name": "von_mises", "dim": 1}, {"name": "normal", "dim": 3}]
+    made = record(latent="product", dim=4, options={"parts": parts})
+    assert cells(made)["latent"] == "product (von_mises:1, normal:3)"
+    assert cells(record(options={"parts": None}))["latent"] == "von_mises"
+
+
 def test_the_headline_has_the_paper_budget_on_mnist_alone():
     others = [record(dim=5, budget="short"), record(dim=5, data="digits"), record(dim=5, method_label="RSVI")]
     (made,) = VAEExperiment.excerpts([record(), record(latent="normal", dim=10), *others])
