@@ -1,5 +1,6 @@
 """Components made from the option files, and the checks that the annotations of their constructors make."""
 
+import inspect
 from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
@@ -30,8 +31,8 @@ def build(group: str, name: str, **changes: Any) -> Any:
 
 
 def accepts(target: Any, option: str, value: Any) -> bool:
-    """Whether the annotation of a constructor's argument accepts a value."""
-    annotation = get_type_hints(target.__init__, include_extras=True)[option]
+    """Whether the annotation of an argument of a class or function accepts a value."""
+    annotation = get_type_hints(target.__init__ if inspect.isclass(target) else target, include_extras=True)[option]
     try:
         TypeAdapter(annotation).validate_python(value)
     except ValidationError:

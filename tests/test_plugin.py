@@ -22,7 +22,14 @@ from irg_experiments.implicit import Beta, Dirichlet, Reparameterized
 ROOT = Path(__file__).parents[1]
 PLUGIN = ROOT / "tests/plugin"
 TREE = ConfigTree((PLUGIN / "my_configs",))
-ADDED = {"experiment": "beta_fit", "model": "linear_lda", "method": "averaged", "latent": "laplace", "data": "sayings"}
+ADDED = {
+    "experiment": "beta_fit",
+    "model": "linear_lda",
+    "method": "averaged",
+    "latent": "laplace",
+    "objective": "renyi",
+    "data": "sayings",
+}
 
 Command = Callable[..., str]
 
@@ -99,6 +106,17 @@ def test_a_latent_space(irg: Command):
     }
     assert list(Path("outputs").rglob("latent_space.png"))
     assert "laplace" in irg("irg-report")
+
+
+def test_an_objective(irg: Command):
+    (record,) = irg_run(
+        irg, "experiment=vae", "data=digits", "latent=laplace", "objective=renyi", "gradient_variance.methods=[]"
+    )
+    metrics = record["metrics"]
+    assert metrics["test_nll"] < metrics["test_negative_bound"] < metrics["test_negative_elbo"]
+    assert record["config"]["training"]["num_samples"] == 5  # recommended
+    row = next(line for line in irg("irg-report").splitlines() if "laplace" in line)
+    assert "implicit, renyi, 5 codes" in row
 
 
 def test_an_experiment(irg: Command):

@@ -8,6 +8,7 @@ import functools
 import importlib
 import inspect
 import typing
+from collections.abc import Callable
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, create_model
@@ -58,36 +59,49 @@ class DataSet(Component):
         return {name: value for name, value in super().options.items() if name != "note"}
 
 
-def _expanded(entries: Any, info: ValidationInfo) -> Any:
-    """Each name of a list of methods as the keys of its option file, each mapping laid over those of the file it names."""
-    if not isinstance(entries, list):
-        return entries
-    tree: ConfigTree = (info.context or {}).get("tree") or ConfigTree()
-    return [_with_options_of_its_file(entry if isinstance(entry, dict) else {"name": entry}, tree) for entry in entries]
+def expanded(group: str) -> Callable[[Any, ValidationInfo], Any]:
+    """A validator: each name in a list as the keys of its option file, each mapping laid over those of the file it names."""
+
+    def expand(entries: Any, info: ValidationInfo) -> Any:
+        if not isinstance(entries, list):
+            return entries
+        tree: ConfigTree = (info.context or {}).get("tree") or ConfigTree()
+        return [_with_options_of_its_file(entry, group, tree) for entry in entries]
+
+    return expand
 
 
-def _with_options_of_its_file(entry: dict[str, Any], tree: ConfigTree) -> dict[str, Any]:
-    name, target = entry.get("name"), entry.get("_target_")
-    if not isinstance(name, str) or (target is not None and name not in tree.choices("method")):
+def _with_options_of_its_file(entry: Any, group: str, tree: ConfigTree) -> Any:
+    if isinstance(entry, Component):
         return entry
-    options = tree.load("method", name)
+    entry = entry if isinstance(entry, dict) else {"name": entry}
+    name, target = entry.get("name"), entry.get("_target_")
+    if not isinstance(name, str) or (target is not None and name not in tree.choices(group)):
+        return entry
+    options = tree.load(group, name)
     if target not in (None, options["_target_"]):
         raise Misfit(f"has '{name}', which is {options['_target_']}, not {target}: leave out the _target_.")
     return {**options, **entry}
 
 
-def _different(methods: list[Component]) -> list[Component]:
-    for number, method in enumerate(methods):
-        if any(method.target == other.target and method.options == other.options for other in methods[:number]):
-            raise Misfit(f"has {method.name} twice with the same options: leave out one of the two.")
-    return methods
+def _different(options: list[Component]) -> list[Component]:
+    for number, option in enumerate(options):
+        if any(option.target == other.target and option.options == other.options for other in options[:number]):
+            raise Misfit(f"has {option.name} twice with the same options: leave out one of the two.")
+    return options
 
 
 Methods = Annotated[
     list[Component],
-    BeforeValidator(_expanded),
+    BeforeValidator(expanded("method")),
     AfterValidator(_different),
     Must("a list of methods, such as [implicit, {name: rsvi, augmentation: 5}]"),
+]
+Objectives = Annotated[
+    list[Component],
+    BeforeValidator(expanded("objective")),
+    AfterValidator(_different),
+    Must("a list of objectives, such as [stl, iwae]"),
 ]
 
 

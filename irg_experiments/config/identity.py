@@ -41,7 +41,7 @@ def essence(section: BaseModel, path: str = "") -> dict[str, Any]:
 
 def _value(value: Any, path: str) -> Any:
     if isinstance(value, Component):
-        return options_that_count(value, path)
+        return {name: _value(option, f"{path}.{name}") for name, option in options_that_count(value, path).items()}
     if isinstance(value, BaseModel):
         return essence(value, f"{path}.")
     if isinstance(value, list | tuple):

@@ -11,7 +11,7 @@ from typing import Any
 
 from irg_experiments.errors import UserError
 
-GROUPS = ("experiment", "model", "method", "latent", "data")
+GROUPS = ("experiment", "model", "method", "latent", "objective", "data")
 # files of these stand for command lines; see ``irg_experiments.config.sweeps`` and ``irg_experiments.config.presets``
 SWEEP, PRESET = "sweep", "preset"
 

@@ -17,10 +17,13 @@ class Estimator(abc.ABC):
     Attributes:
         families: distributions that the method can differentiate, subclasses included.
         elementwise: True if f must work elementwise: each element of its values depends on the same element of the sample only.
+        pathwise: True if the estimate is the mean of f over samples of an ``rsample``, so that its gradient flows through the
+            samples alone. f may then depend on all samples together, and leave out gradients whose mean is known.
     """
 
     families: ClassVar[tuple[type[Distribution], ...]] = ()
     elementwise: ClassVar[bool] = False
+    pathwise: ClassVar[bool] = False
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -41,7 +44,8 @@ class Estimator(abc.ABC):
         """The mean of f over samples of q.
 
         Args:
-            f: maps samples of shape (num_samples, *q.batch_shape, *q.event_shape) to values (num_samples, *q.batch_shape).
+            f: maps samples of shape (num_samples, *q.batch_shape, *q.event_shape) to values (num_samples, *q.batch_shape); for
+                a ``pathwise`` estimator also to values of all samples together, (1, *q.batch_shape).
             q: the distribution; the gradient reaches its parameters and every tensor that f closes over.
             num_samples: number of independent samples to average over.
 

@@ -16,6 +16,8 @@ from irg_experiments.implicit.distributions.base import Reparameterizable
 class Pathwise(Estimator):
     """E_q[f(z)] as the mean of f over ``q.rsample``; ∇φ E = E[∇z f(z) ∇φ z] (Figurnov et al. 2018)."""
 
+    pathwise = True
+
     def expectation(self, f: Callable[[Tensor], Tensor], q: td.Distribution, num_samples: int = 1) -> Tensor:
         """See ``Estimator``."""
         return f(q.rsample((num_samples,))).mean(0)

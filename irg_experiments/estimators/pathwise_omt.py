@@ -23,6 +23,7 @@ class PathwiseOMT(Estimator):
 
     label = "pathwise (OMT)"
     families = GAMMA_FAMILIES
+    pathwise = True
 
     def expectation(self, f: Callable[[Tensor], Tensor], q: td.Distribution, num_samples: int = 1) -> Tensor:
         """See ``Estimator``."""

@@ -62,6 +62,7 @@ def make_estimator(
     tree: ConfigTree,
     section: str = "method",
     elementwise: bool = True,
+    objective: str | None = None,
 ) -> Estimator:
     """The estimator that a section describes.
 
@@ -72,6 +73,7 @@ def make_estimator(
         tree: the option files.
         section: the key of the section, for the message.
         elementwise: whether the estimator may be one that takes elementwise functions alone.
+        objective: what demands an estimator whose gradient flows through the samples alone, for the message; None if nothing.
 
     Raises:
         UserError: it cannot, or an option has a value that it cannot have.
@@ -81,20 +83,24 @@ def make_estimator(
     if not (inspect.isclass(made) and issubclass(made, Estimator)):
         problem = f"is no gradient estimator for the {family.__name__} samples of {whose}"
     elif supports(estimator := build(method, section), family):
-        if elementwise or not estimator.elementwise:
+        if estimator.elementwise and not elementwise:
+            problem = f"cannot differentiate functions of several elements of the {family.__name__} samples of {whose}"
+        elif objective is not None and not estimator.pathwise:
+            problem = f"cannot serve {objective}, whose gradient flows through the {family.__name__} samples of {whose} alone"
+        else:
             return estimator
-        problem = f"cannot differentiate functions of several elements of the {family.__name__} samples of {whose}"
-    others = ", ".join(methods_for(family, tree, elementwise))
+    others = ", ".join(methods_for(family, tree, elementwise, objective is not None))
     raise UserError(f"{section}={method.name} {problem}. Methods that can: {others}.")
 
 
-def methods_for(family: type[Distribution], tree: ConfigTree, elementwise: bool = True) -> list[str]:
+def methods_for(family: type[Distribution], tree: ConfigTree, elementwise: bool = True, pathwise: bool = False) -> list[str]:
     """The options of ``method`` that can differentiate samples of a family.
 
     Args:
         family: the distribution.
         tree: the option files.
         elementwise: whether to include estimators that take elementwise functions alone.
+        pathwise: whether to leave out estimators whose gradient does not flow through the samples alone.
     """
 
     def can(option: Component) -> bool:
@@ -104,6 +110,7 @@ def methods_for(family: type[Distribution], tree: ConfigTree, elementwise: bool 
             and issubclass(cls, Estimator)
             and supports(cls, family)
             and (elementwise or not cls.elementwise)
+            and (cls.pathwise or not pathwise)
         )
 
     return able("method", tree, can)

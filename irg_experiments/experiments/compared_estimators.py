@@ -26,16 +26,25 @@ class ComparedEstimators:
         family: the distribution whose samples they must differentiate.
         whose: what has that distribution, for the message.
         tree: the option files.
+        objective: what demands estimators whose gradient flows through the samples alone, for the message; None if nothing.
 
     Raises:
         UserError: one of them cannot, or an option has a value that it cannot have.
     """
 
-    def __init__(self, settings: GradientVariance, family: type[Distribution], whose: str, tree: ConfigTree) -> None:
+    def __init__(
+        self,
+        settings: GradientVariance,
+        family: type[Distribution],
+        whose: str,
+        tree: ConfigTree,
+        objective: str | None = None,
+    ) -> None:
         self.repeats, self.family = settings.repeats, family
         self.estimators: dict[str, Estimator] = {}
         for method in settings.methods:
-            estimator = make_estimator(method, family, whose, tree, "gradient_variance.methods", elementwise=False)
+            section = "gradient_variance.methods"
+            estimator = make_estimator(method, family, whose, tree, section, elementwise=False, objective=objective)
             self.estimators[variance_metric(method, tree)] = estimator
 
     def __bool__(self) -> bool:

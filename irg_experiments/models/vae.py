@@ -48,7 +48,7 @@ class VAE(nn.Module):
     ) -> None:
         super().__init__()
         self.latent, self.code_scale = latent, code_scale
-        latent.limits, latent.parameterization = limits, parameterization
+        latent.configure(limits, parameterization)
         self.encoder = _perceptron((pixels, *hidden, latent.num_parameters), weights)
         self.decoder = _perceptron((latent.code_size, *reversed(hidden), pixels), weights)
 

@@ -16,6 +16,9 @@ LDA, SVI, VAE, CROSS, ACCURACY = (
     ("experiment=accuracy",),
 )
 
+# methods for Gamma samples whose gradient does not flow through samples alone, or that do not draw them by an rsample
+NOT_PATHWISE = ("score_function", "rsvi", "generalized", "finite_difference", "knowles")
+
 # the key or word that the line must name -> command lines
 BAD: dict[str, list[tuple[str, ...]]] = {
     "seed": [
@@ -224,7 +227,53 @@ BAD: dict[str, list[tuple[str, ...]]] = {
     + [(*VAE, "gradient_variance.repeats=1")]
     + [(*LDA, f"gradient_variance.methods={value}") for value in ("implicit", "[explicit]", "[{name: rsvi, augmentation: -1}]")]
     + [(*LDA, "model=ln_lda", "gradient_variance.methods=[explicit,rsvi]")],
+    "objective": [
+        *((*VAE, f"objective={value}") for value in ("iwea", "null", "5", "[iwae]", "{name: iwae}")),
+        (*LDA, "objective=elbo"),
+        (*VAE, "objective.name=iwae"),
+        (*VAE, "gradient_variance.objectives=iwae"),
+        (*VAE, "gradient_variance.objectives=[nonsense]"),
+        (*VAE, "gradient_variance.objectives=[{name: iwae, foo: 1}]"),
+    ],
+    "cannot serve objective=iwae, whose gradient flows through the Gamma samples of latent=gamma alone. "
+    "Methods that can: implicit, pathwise_omt.": [
+        *((*VAE, "latent=gamma", "objective=iwae", f"method={name}") for name in NOT_PATHWISE),
+        (*VAE, "latent=gamma", "method=rsvi", "method.correction=false", "objective=iwae"),
+        (*VAE, "latent=gamma", "objective=iwae", "gradient_variance.methods=[rsvi]"),
+        (*VAE, "latent=gamma", "gradient_variance={objectives: [iwae, stl], methods: [implicit, rsvi]}"),
+    ],
+    "method=score_function cannot serve objective=stl": [(*VAE, "objective=stl", "method=score_function")],
+    "method=rsvi cannot serve objective=dreg": [(*VAE, "latent=von_mises", "objective=dreg", "method=rsvi")],
     "latent.dim": [(*VAE, f"latent.dim={value}") for value in ("0", "-1", "1.5", "true", "abc", "null")],
+    "latent.dim must be 6, the dimensions of latent.parts together, or null, not 5.": [
+        (*VAE, "latent=product", "latent.dim=5"),
+        (*VAE, "latent=product", "latent.parts=[von_mises:1,normal:3,beta:2]", "latent.dim=5"),
+    ],
+    "latent.dim must be a whole number": [(*VAE, "latent=product", f"latent.dim={value}") for value in ("0", "x", "[6]")],
+    "latent.parts must be a list of latent spaces with their dimensions, such as [von_mises:1, normal:3, beta:2], not": [
+        (*VAE, "latent=product", f"latent.parts={value}")
+        for value in (
+            "5",
+            "normal:2",
+            "[]",
+            "[normal]",
+            "[normal:0]",
+            "[normal:-1]",
+            "[normal:1.5]",
+            "[normal:2,5]",
+            "[:2]",
+            "[{name: normal}]",
+            "[{name: normal, dim: 0}]",
+        )
+    ],
+    "Unknown latent 'nonsense'": [(*VAE, "latent=product", "latent.parts=[nonsense:2]")],
+    "parts": [(*VAE, "latent=normal", "+latent.parts=[normal:2]"), (*VAE, "latent=normal", "latent.parts=[normal:2]")],
+    "latent.parts[1].rate must be a number from 1.0e-6": [
+        (*VAE, "latent=product", "latent.parts=[normal:1,{name: gamma, dim: 1, rate: 0}]")
+    ],
+    "cannot differentiate the Blockwise samples of latent=product. Methods that can: implicit, score_function.": [
+        (*VAE, "latent=product", f"method={name}") for name in ("explicit", "rsvi")
+    ],
     "latent.concentration": [(*VAE, "latent=gamma", f"latent.concentration={value}") for value in ("abc", "0", "-1", "nan")],
     "latent.rate": [(*VAE, "latent=gamma", "~latent.rate"), (*VAE, "latent=gamma", "latent.rate=0")],
     "measurement": [

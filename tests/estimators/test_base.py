@@ -59,6 +59,10 @@ def test_only_measure_valued_gradients_are_elementwise():
     assert not any(build("method", name).elementwise for name in LABELS if name != "measure_valued")
 
 
+def test_pathwise_estimators_are_those_that_draw_by_an_rsample():
+    assert {name for name in LABELS if build("method", name).pathwise} == {"explicit", "implicit", "pathwise_omt"}
+
+
 def test_a_class_without_a_label_or_an_expectation_is_abstract():
     class Unlabelled(PathwiseOMT):
         label = Estimator.label

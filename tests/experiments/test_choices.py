@@ -35,6 +35,10 @@ def test_unusable_options_are_no_choices(tree: ConfigTree):
     assert not {"unfinished", "nowhere", "abstract", "model"} & set(methods)
 
 
+def test_methods_whose_gradient_flows_through_the_samples_alone(tree: ConfigTree):
+    assert methods_for(Gamma, tree, pathwise=True) == ["implicit", "mine", "pathwise_omt"]
+
+
 def test_kinds(tree: ConfigTree):
     check_kind(Component(_target_="irg_experiments.data.bars.load", name="bars"), TopicData, "documents", "lda", tree)
     vae = Component(_target_="irg_experiments.models.vae.VAE", name="vae")

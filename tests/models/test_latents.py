@@ -9,6 +9,7 @@ import torch
 import torch.distributions as td
 from torch import Tensor
 
+from irg_experiments.config.components import Component, find
 from irg_experiments.data.images import binarize
 from irg_experiments.estimators import Implicit
 from irg_experiments.models import latents
@@ -16,14 +17,19 @@ from irg_experiments.models.latents import DirichletLatent, Latent
 from irg_experiments.models.latents.concrete import ExpConcrete
 from irg_experiments.models.vae import VAE
 from irg_experiments.training.compilation import loss_and_grad
-from tests.options import accepts, build, names
+from tests.options import TREE, accepts, build, names
 from tests.statistics import assert_mean, assert_same_law, seed
 
 NAMES = names("latent")
 PARAMETERIZATIONS = ("natural", "location_precision")
 
 
+PARTS = {1: ["beta:1"], 2: ["von_mises:1", "normal:1"], 3: ["von_mises:1", "normal:1", "gamma:1"]}
+
+
 def latent_of(name: str, dim: int, **changes: Any) -> Latent:
+    if "parts" in TREE.load("latent", name):
+        changes.setdefault("parts", PARTS[dim])
     return build("latent", name, dim=dim, **changes)
 
 
@@ -213,8 +219,12 @@ def test_clipped_parameters_are_counted(parameterization: Any, least: float, mos
     assert latent._clipped is None
 
 
+def target_of(name: str) -> Any:
+    return find(Component(**TREE.load("latent", name)), "latent")
+
+
 def options_of(name: str) -> dict[str, Any]:
-    signature = inspect.signature(type(latent_of(name, 2)))
+    signature = inspect.signature(target_of(name))
     return {option: parameter.annotation for option, parameter in signature.parameters.items()}
 
 
@@ -225,9 +235,9 @@ def test_options_without_meaning_are_refused(name: str):
     assert "dim" in options
     for option in options:
         for value in (-1, float("nan"), float("inf"), True, "abc", None, [1]):
-            assert not accepts(type(latent_of(name, 2)), option, value), (option, value)
+            assert not accepts(target_of(name), option, value), (option, value)
     for dim in (0, 1.5):
-        assert not accepts(type(latent_of(name, 2)), "dim", dim)
+        assert not accepts(target_of(name), "dim", dim)
 
 
 def test_a_uniform_von_mises_prior_is_accepted_and_a_categorical_of_one_class_refused():
@@ -240,9 +250,9 @@ def test_a_uniform_von_mises_prior_is_accepted_and_a_categorical_of_one_class_re
 @pytest.mark.parametrize("name", NAMES)
 def test_priors_at_the_ends_of_their_range_exist(name: str, value: float):
     """In float32: valid parameters, finite codes and, in closed form, a finite divergence."""
-    cls = type(latent_of(name, 2))
+    target = target_of(name)
     changes = {option: value for option, kind in options_of(name).items() if float in getattr(kind, "__args__", ())}
-    assert all(accepts(cls, option, value) for option in changes)
+    assert all(accepts(target, option, value) for option in changes)
     latent = latent_of(name, 2, **changes)
     prior = latent.prior_factor
     for parameter, constraint in prior.arg_constraints.items():

@@ -2,9 +2,10 @@
 
 from typing import Annotated, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
-from irg_experiments.config.components import Component, DataSet
+from irg_experiments.config.components import Component, DataSet, Objectives
+from irg_experiments.config.latent_space import LatentSpace
 from irg_experiments.config.types import Count, Must, Natural, Positive, Precision
 from irg_experiments.config.validation import Misfit, Section
 from irg_experiments.experiments.gradient_variance import GradientVariance
@@ -52,14 +53,18 @@ class Evaluation(Section):
     nll_samples_more: Natural = 0
 
 
-class LatentSpace(Component):
-    """A latent space.
+class VAEGradientVariance(GradientVariance):
+    """What is measured of the encoder's gradient at every evaluation.
 
     Attributes:
-        dim: degrees of freedom D.
+        objectives: whose gradients' variance is measured at the same weights, besides that of the objective of training.
     """
 
-    dim: Count
+    objectives: Objectives = Field(default=[])
+
+
+# by its default the hash of a run is that of the time when there was no other objective
+ELBO = Component(_target_="irg_experiments.models.objectives.ELBO", name="elbo")
 
 
 class VAEConfig(ExperimentConfig):
@@ -70,6 +75,7 @@ class VAEConfig(ExperimentConfig):
         latent: a ``Latent``.
         data: a function that returns ``ImageData``.
         method: an ``Estimator``.
+        objective: an ``Objective``.
         training, evaluation, gradient_variance: see there.
         precision: of the matrix products of training; scores are always computed at the highest.
     """
@@ -78,9 +84,10 @@ class VAEConfig(ExperimentConfig):
     latent: LatentSpace
     data: DataSet
     method: Component
+    objective: Component = ELBO
     training: Training
     evaluation: Evaluation
-    gradient_variance: GradientVariance
+    gradient_variance: VAEGradientVariance
     precision: Precision = "highest"
 
     @model_validator(mode="after")
@@ -95,4 +102,5 @@ class VAEConfig(ExperimentConfig):
 
     def labels(self) -> tuple[str, ...]:
         """See ``ExperimentConfig``."""
-        return self.data.name, self.latent.name, str(self.latent.dim), self.method.name
+        objective = () if self.objective.target == ELBO.target else (self.objective.name,)
+        return self.data.name, self.latent.name, str(self.latent.dim), self.method.name, *objective

@@ -40,7 +40,8 @@ class VAEExperiment(Experiment):
     @classmethod
     def tables(cls, records: Sequence[Record]) -> list[Table]:
         """See ``Experiment``."""
-        return [results.nll_table(records)]
+        objectives = results.objectives_table(records)
+        return [results.nll_table(records), *([objectives] if objectives.rows else [])]
 
     @classmethod
     def excerpts(cls, records: Sequence[Record]) -> list[Table]:

@@ -16,8 +16,8 @@ from irg_experiments.results.drawing import Figure
 from irg_experiments.results.figures import learning_curve, metrics_over_steps, save
 from irg_experiments.training.metrics_log import read_rows
 
-# the bound on validation images or, where there are none, on training images
-LEARNING = ("validation_negative_elbo", "training_negative_elbo")
+# what the state is selected by: the first that a run has; without validation images, the same of training images
+LEARNING = ("validation_negative_bound", "validation_negative_elbo", "training_negative_bound", "training_negative_elbo")
 # of the latent space's picture, in inches
 WIDTH, LEAST_HEIGHT, MOST_HEIGHT = 6.5, 3.6, 6.0
 
@@ -25,9 +25,9 @@ WIDTH, LEAST_HEIGHT, MOST_HEIGHT = 6.5, 3.6, 6.0
 def figures(directory: Path, arrays: Arrays) -> Iterator[Figure]:
     """The pictures of a run, from its metrics over time and its arrays (see ``pictures.pictures``)."""
     rows = read_rows(directory)
-    metric = next((name for name in LEARNING if any(name in row for row in rows)), None)
-    if metric is not None:
-        yield Figure("learning_curve", partial(learning_curve, rows=rows, metric=metric, reference=None))
+    learning = next((metric for metric in LEARNING if any(metric in row for row in rows)), None)
+    if learning is not None:
+        yield Figure("learning_curve", partial(learning_curve, rows=rows, metric=learning, reference=None))
     for name in ("reconstructions", "prior_samples", "manifold"):
         if name in arrays:
             side = int(arrays["side"])

@@ -2,8 +2,10 @@
 
 import statistics
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
+from irg_experiments.experiments.gradient_variance import VARIANCE
 from irg_experiments.experiments.protocol import UNTOLD
 from irg_experiments.results.aggregate import code_note, command, numbered, options_that_differ, repetitions, spread
 from irg_experiments.results.paper import Printed, difference, has_options_of_its_file
@@ -35,6 +37,8 @@ PAPER: dict[str, dict[int, Printed]] = {
 }
 # options of the model that the paper does not state
 LEFT_OPEN = ("limits", "parameterization", "weights", "code_scale")
+# the objective of records that name none
+ELBO = "elbo"
 PAPER_DATA = "mnist"
 PAPER_METHODS = ("implicit", "explicit")
 
@@ -44,6 +48,8 @@ def paper_nll(record: Record) -> Printed | None:
     latent = record["config"]["latent"]
     if record["data"] != PAPER_DATA or record["method_label"] not in PAPER_METHODS or not _is_of_the_paper(record["config"]):
         return None
+    if variant(record):
+        return None
     return PAPER.get(latent["name"], {}).get(latent["dim"])
 
 
@@ -51,6 +57,31 @@ def _is_of_the_paper(config: dict[str, Any]) -> bool:
     """Whether latent space and model are those that the option files of their names describe, except for what may differ."""
     free = {"latent": ("dim",), "model": LEFT_OPEN}
     return all(has_options_of_its_file(group, config[group], *free[group]) for group in free)
+
+
+def latent_name(latent: dict[str, Any]) -> str:
+    """The name of a latent space, and of the parts of a product."""
+    parts = ", ".join(f"{part['name']}:{part['dim']}" for part in latent.get("parts") or ())
+    return f"{latent['name']} ({parts})" if parts else str(latent["name"])
+
+
+def objective_of(record: Record) -> str:
+    """The name of the objective; records from before there were several have none."""
+    name: str = record["config"].get("objective", {}).get("name", ELBO)
+    return name
+
+
+def codes_of(record: Record) -> int:
+    """The number of codes per image in training."""
+    number: int = record["config"].get("training", {}).get("num_samples", 1)
+    return number
+
+
+def variant(record: Record) -> str:
+    """What tells a run from one that was trained by the evidence lower bound of one code per image; empty for that one."""
+    objective, codes = objective_of(record), codes_of(record)
+    parts = [objective] if objective != ELBO else []
+    return "".join(f", {part}" for part in [*parts, *([f"{codes} codes"] if codes > 1 else [])])
 
 
 def nll_table(records: Sequence[Record]) -> Table:
@@ -70,11 +101,12 @@ def headline_table(records: Sequence[Record]) -> Table:
         group
         for group in repetitions(records)
         if group[0]["data"] == PAPER_DATA and group[0]["method_label"] in PAPER_METHODS and group[0]["budget"] == "paper"
+        if not variant(group[0])
     ]
     cells: dict[tuple[str, int], Sequence[Record]] = {}
     for group in groups:
         latent = group[0]["config"]["latent"]
-        name = numbered(latent["name"], {name for name, dim in cells if dim == latent["dim"]})
+        name = numbered(latent_name(latent), {name for name, dim in cells if dim == latent["dim"]})
         cells[name, latent["dim"]] = group
     names, dims = sorted({name for name, _ in cells}), sorted({dim for _, dim in cells})
     rows = []
@@ -94,7 +126,11 @@ def _nll(records: Sequence[Record]) -> str:
 
 def _order(record: Record) -> tuple[str | int, ...]:
     latent = record["config"]["latent"]
-    return record["data"], latent["name"], latent["dim"], record["method_label"], record["budget"]
+    return record["data"], latent_name(latent), latent["dim"], record["method_label"], variant(record), record["budget"]
+
+
+def _over_seeds(records: Sequence[Record], metric: str) -> list[float | None]:
+    return [record["metrics"][metric] for record in records]
 
 
 def _note(records: Sequence[Record], groups: Sequence[Sequence[Record]]) -> str:
@@ -105,15 +141,12 @@ def _note(records: Sequence[Record], groups: Sequence[Sequence[Record]]) -> str:
 
 def _row(records: Sequence[Record], note: str) -> list[str]:
     first, latent = records[0], records[0]["config"]["latent"]
-
-    def over_seeds(metric: str) -> list[float | None]:
-        return [record["metrics"][metric] for record in records]
-
+    over_seeds = partial(_over_seeds, records)
     labelled = all(f"{KNN}1000" in record["metrics"] for record in records)
     return [
-        latent["name"],
+        latent_name(latent),
         str(latent["dim"]),
-        first["method_label"] + note,
+        first["method_label"] + variant(first) + note,
         first["data"],
         spread(over_seeds("test_nll")),
         spread(over_seeds(MORE)) if all(MORE in record["metrics"] for record in records) else "–",
@@ -129,6 +162,46 @@ def _row(records: Sequence[Record], note: str) -> list[str]:
     ]
 
 
+def objectives_table(records: Sequence[Record]) -> Table:
+    """One row per configuration that was trained by another objective, or stands beside one that was; empty without any."""
+    groups = repetitions(records)
+    others = {_setting(group[0]) for group in groups if objective_of(group[0]) != ELBO}
+    shown = sorted((group for group in groups if _setting(group[0]) in others), key=lambda group: _objective_order(group[0]))
+    header = ["latent", "D", "codes", "objective", "method", "data", "test NLL", "−bound", "−ELBO", "gradient variance"]
+    rows = [_objective_row(group, code_note(group, groups)) for group in shown]
+    title = (
+        "Training objectives: nats, mean ± standard deviation over runs, and the encoder's gradient variance at the best step"
+    )
+    return Table("objectives", title, [*header, "runs", "command"], rows, labels=6, page_only=("command",))
+
+
+def _setting(record: Record) -> tuple[str | int, ...]:
+    latent = record["config"]["latent"]
+    return record["data"], latent_name(latent), latent["dim"], record["budget"]
+
+
+def _objective_order(record: Record) -> tuple[str | int, ...]:
+    return *_setting(record), codes_of(record), objective_of(record), record["method_label"]
+
+
+def _objective_row(records: Sequence[Record], note: str) -> list[str]:
+    first, latent = records[0], records[0]["config"]["latent"]
+    bound = "test_negative_bound" if "test_negative_bound" in first["metrics"] else "test_negative_elbo"
+    variance = f"{VARIANCE}{first['method']}"
+    return [
+        latent_name(latent),
+        str(latent["dim"]),
+        str(codes_of(first)),
+        objective_of(first),
+        first["method_label"] + note,
+        first["data"],
+        *(spread(_over_seeds(records, metric)) for metric in ("test_nll", bound, "test_negative_elbo")),
+        _mean(_over_seeds(records, variance), ".2e") if all(variance in it["metrics"] for it in records) else "–",
+        str(len(records)),
+        f"`{command(records)}`",
+    ]
+
+
 def _mean(values: Sequence[float | None], form: str) -> str:
     finite = [value for value in values if value is not None]
     return f"{statistics.fmean(finite):{form}}" if len(finite) == len(values) else "not finite"
@@ -139,6 +212,7 @@ def metrics_table(record: Record) -> Table:
     m, samples = record["metrics"], record["config"]["evaluation"]["nll_samples"]
     rows = [
         [f"test NLL, {samples} samples, nats", spread([m["test_nll"]], 2), str(paper_nll(record) or "–")],
+        *([["test −bound, nats", spread([m["test_negative_bound"]], 2), "–"]] if "test_negative_bound" in m else []),
         ["test −ELBO, nats", spread([m["test_negative_elbo"]], 2), "–"],
         ["  KL", spread([m["test_kl"]], 2), "–"],
         ["  reconstruction", spread([m["test_reconstruction"]], 2), "–"],
@@ -154,7 +228,8 @@ def metrics_table(record: Record) -> Table:
     rows.append(["steps, best of", f"{m['best_step']:,} of {m['last_step']:,}", "–"])
     rows.append(["steps per second", f"{record['steps_per_second']:.0f}", "–"])
     latent = record["config"]["latent"]
-    title = f"VAE, {latent['name']}, D = {latent['dim']}, {record['method_label']}, {record['data']}, seed {record['seed']}"
+    method = record["method_label"] + variant(record)
+    title = f"VAE, {latent_name(latent)}, D = {latent['dim']}, {method}, {record['data']}, seed {record['seed']}"
     return Table("metrics", title, ["metric", "measured", "paper (from memory)"], rows)
 
 

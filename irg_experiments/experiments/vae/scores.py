@@ -5,6 +5,8 @@ from torch import Tensor
 
 from irg_experiments.data import Images
 from irg_experiments.experiments.vae.config import Evaluation
+from irg_experiments.models.common import sample_mean
+from irg_experiments.models.objectives import Objective
 from irg_experiments.models.vae import VAE
 
 # images per batch without samples, and bytes per batch of decoded images with samples, which should fit the cache
@@ -25,6 +27,14 @@ def bound_terms(model: VAE, x: Tensor) -> dict[str, float]:
     parts = [model.elbo(batch) for batch in x.split(BATCH)]
     log_likelihood, kl = (torch.cat(part).double().mean().item() for part in zip(*parts, strict=True))
     return {"negative_elbo": kl - log_likelihood, "kl": kl, "reconstruction": -log_likelihood}
+
+
+@torch.no_grad()
+def mean_bound(objective: Objective, model: VAE, x: Tensor, num_samples: int) -> float:
+    """The objective with ``num_samples`` codes per image, mean over the images, in nats."""
+    batch = max(BATCH // num_samples, 1)
+    parts = [objective.bound(model, images, 1.0, sample_mean, num_samples) for images in x.split(batch)]
+    return torch.cat(parts).double().mean().item()
 
 
 def negative_log_likelihood(model: VAE, x: Tensor, num_samples: int) -> float:

@@ -2,13 +2,14 @@
 
 import dataclasses
 import inspect
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from irg_experiments.config.components import build, check, check_makes, find
+from irg_experiments.config.components import Component, build, check, check_makes, find
 from irg_experiments.config.tree import ConfigTree
 from irg_experiments.data import EpochOrder, ImageData, binarize
 from irg_experiments.data.order import stream_seed
@@ -17,9 +18,10 @@ from irg_experiments.experiments.choices import check_batch_size, check_kind, ma
 from irg_experiments.experiments.compared_estimators import ComparedEstimators
 from irg_experiments.experiments.vae.config import VAEConfig
 from irg_experiments.experiments.vae.pictures import pictures
-from irg_experiments.experiments.vae.scores import bits, bound_terms, scores
+from irg_experiments.experiments.vae.scores import bits, bound_terms, mean_bound, scores
 from irg_experiments.models.common import Expectation
 from irg_experiments.models.latents import Latent
+from irg_experiments.models.objectives import Objective
 from irg_experiments.models.vae import VAE
 from irg_experiments.results.arrays import Arrays
 from irg_experiments.training.annealing import annealing_factor
@@ -52,9 +54,18 @@ class VAETask:
         latent = self._latent()
         whose = f"latent={config.latent.name}"
         check_precision(config.precision, device)
-        self.estimator = make_estimator(config.method, latent.family, whose, tree, elementwise=False)
+        self.objective = _objective(config.objective, "objective")
+        self.estimator = make_estimator(
+            config.method, latent.family, whose, tree, elementwise=False, objective=_demanding(self.objective, config.objective)
+        )
         self.method_label = self.estimator.label_for(latent.family)
-        self.compared = ComparedEstimators(config.gradient_variance, latent.family, whose, tree)
+        self.compared_objectives = {"": self.objective}  # by what is added to the names of their metrics
+        for option in config.gradient_variance.objectives:
+            self.compared_objectives[f"_{option.name}"] = _objective(option, "gradient_variance.objectives")
+        options = [config.objective, *config.gradient_variance.objectives]
+        demands = map(_demanding, self.compared_objectives.values(), options)
+        demanding = next((demand for demand in demands if demand), None)
+        self.compared = ComparedEstimators(config.gradient_variance, latent.family, whose, tree, demanding)
         self.data: ImageData = build(config.data, "data")  # last, as it may take a download
         check_batch_size(self.training.batch_size, len(self.data.train), "images")
         self._check_labels()
@@ -98,7 +109,8 @@ class VAETask:
         return dataclasses.replace(result, metrics={**last, **result.metrics})
 
     def _loss(self, pixels: Tensor, kl_weight: Tensor) -> Tensor:
-        return -self.model.bound(binarize(pixels), kl_weight, self.estimator.expectation, self.training.num_samples).mean()
+        expectation, num_samples = self.estimator.expectation, self.training.num_samples
+        return -self.objective.bound(self.model, binarize(pixels), kl_weight, expectation, num_samples).mean()
 
     def training_step(self, step: int) -> Tensor:
         """See ``Task``."""
@@ -112,20 +124,34 @@ class VAETask:
     def evaluate(self, step: int) -> dict[str, float]:
         """The bound on the validation images, and the variance of the encoder's gradient by each compared method."""
         part = "validation" if self.selects else "training"
-        terms = {f"{part}_{name}": value for name, value in bound_terms(self.model, self.validation).items()}
+        terms = {f"{part}_{name}": value for name, value in self._bounds(self.validation).items()}
         # else the errors of the variances would be equal at all steps
         seed = stream_seed(self.config.seed, step)
-        return {**terms, **self.compared.variances(self._batch_loss, list(self.model.encoder.parameters()), seed)}
+        for suffix, objective in self.compared_objectives.items():
+            loss = partial(self._batch_loss, objective)
+            found = self.compared.variances(loss, list(self.model.encoder.parameters()), seed)
+            terms |= {f"{name}{suffix}": value for name, value in found.items()}
+        return terms
 
-    def _batch_loss(self, expectation: Expectation) -> Tensor:
+    def _bounds(self, x: Tensor) -> dict[str, float]:
+        """What is trained first, as the loop selects by it; then the terms of the evidence lower bound."""
+        return {**self._multi_sample_bound(x), **bound_terms(self.model, x)}
+
+    def _multi_sample_bound(self, x: Tensor) -> dict[str, float]:
+        if not self.objective.multi_sample:
+            return {}
+        return {"negative_bound": -mean_bound(self.objective, self.model, x, self.training.num_samples)}
+
+    def _batch_loss(self, objective: Objective, expectation: Expectation) -> Tensor:
         """The loss of the first training images, binarised once, so that only the codes are random."""
-        return -self.model.bound(self.batch, 1.0, expectation, self.training.num_samples).mean()
+        return -objective.bound(self.model, self.batch, 1.0, expectation, self.training.num_samples).mean()
 
     def scores(self) -> dict[str, float]:
         """Scores of the current state on the test images."""
         torch.manual_seed(self.config.seed)
         train_images = self.data.train.binarized().to(self.device)
-        return scores(self.model, train_images, self.test, self.config.evaluation)
+        found = scores(self.model, train_images, self.test, self.config.evaluation)
+        return found | {f"test_{name}": value for name, value in self._multi_sample_bound(bits(self.test)).items()}
 
     def arrays(self) -> Arrays:
         """What the figures are drawn from: see ``pictures``; and how the compared methods are called."""
@@ -140,3 +166,14 @@ class VAETask:
         """See ``Task``."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
+
+
+def _objective(option: Component, section: str) -> Objective:
+    check_makes(option, section, Objective)
+    objective: Objective = build(option, section)
+    return objective
+
+
+def _demanding(objective: Objective, option: Component) -> str | None:
+    """What to call an objective that demands an estimator whose gradient flows through the samples alone."""
+    return f"objective={option.name}" if objective.pathwise else None

@@ -8,6 +8,7 @@ from irg_experiments.models.latents.gamma import GammaLatent
 from irg_experiments.models.latents.geometry import Geometry, Plane, Quadrant, Simplex, Sphere, Square, Torus
 from irg_experiments.models.latents.mixture import MixtureLatent
 from irg_experiments.models.latents.normal import NormalLatent
+from irg_experiments.models.latents.product import ProductLatent, product_latent
 from irg_experiments.models.latents.student_t import StudentTLatent
 from irg_experiments.models.latents.von_mises import VonMisesLatent
 from irg_experiments.models.latents.von_mises_fisher import VonMisesFisherLatent
@@ -23,6 +24,7 @@ __all__ = [
     "MixtureLatent",
     "NormalLatent",
     "Plane",
+    "ProductLatent",
     "Quadrant",
     "Simplex",
     "Sphere",
@@ -31,4 +33,5 @@ __all__ = [
     "Torus",
     "VonMisesFisherLatent",
     "VonMisesLatent",
+    "product_latent",
 ]

@@ -41,8 +41,8 @@ class Latent(nn.Module, abc.ABC):
     Attributes:
         family: distribution whose samples the estimator must support, inside any ``td.Independent``.
         geometry: gives the code, the quantile map and the pictures for D = 2; None for a space without pictures.
-        limits: smallest and largest value of the positive parameters of a posterior, set by the VAE; others are clipped.
-        parameterization: of the posteriors, set by the VAE.
+        limits: smallest and largest value of the positive parameters of a posterior; others are clipped.
+        parameterization: of the posteriors by the encoder's outputs, see ``positive``.
     """
 
     family: ClassVar[type[td.Distribution]]
@@ -58,6 +58,15 @@ class Latent(nn.Module, abc.ABC):
     def constant(self, name: str, value: Tensor) -> None:
         """Sets a tensor of the prior, which moves with the module and is not part of its state."""
         self.register_buffer(name, value, persistent=False)
+
+    def configure(self, limits: tuple[float, float], parameterization: Parameterization) -> None:
+        """Sets these attributes, also of the parts of a product."""
+        for space in self._spaces():
+            space.limits, space.parameterization = limits, parameterization
+
+    def _spaces(self) -> Iterator["Latent"]:
+        """The latent space and its parts, if it is a product."""
+        return (module for module in self.modules() if isinstance(module, Latent))
 
     @property
     def natural(self) -> bool:
@@ -99,11 +108,14 @@ class Latent(nn.Module, abc.ABC):
     @contextlib.contextmanager
     def clipped_parameters(self) -> Iterator[list[Tensor]]:
         """Within the block, a list that collects, for every tensor of positive parameters, which of them were clipped."""
-        self._clipped = []
+        clipped: list[Tensor] = []
+        for space in self._spaces():
+            space._clipped = clipped
         try:
-            yield self._clipped
+            yield clipped
         finally:
-            self._clipped = None
+            for space in self._spaces():
+                space._clipped = None
 
     @abc.abstractmethod
     def posterior(self, outputs: Tensor) -> td.Distribution:

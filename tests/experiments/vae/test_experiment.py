@@ -61,9 +61,41 @@ def test_every_latent_space_runs_and_is_shown(compose: Compose, tmp_path: Path, 
     assert record["metrics"]["test_nll"] < record["metrics"]["test_negative_elbo"] + 1
     pictures = {path.name for path in (directory / "figures").iterdir()}
     assert {"reconstructions.png", "prior_samples.png", "learning_curve.png"} <= pictures
-    assert pictures >= {"latent_space.png", "manifold.png"} or latent == "concrete"
+    assert pictures >= {"latent_space.png", "manifold.png"} or latent in ("concrete", "product")
     assert ("latent_space_3d.png" in pictures) == latent.startswith("von_mises")
     assert ("gradient_variance.png" in pictures) == (latent in ("von_mises", "von_mises_10"))
+
+
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize("latent", ["normal", "gamma", "von_mises"])
+@pytest.mark.parametrize("objective", TREE.choices("objective"))
+def test_every_objective_runs_with_its_recommendations(compose: Compose, tmp_path: Path, objective: str, latent: str):
+    record = record_of(run(compose, tmp_path, f"latent={latent}", f"objective={objective}", *SHORT))
+    assert record["status"] == "done"
+    metrics, recommended = record["metrics"], TREE.load("objective", objective).get("recommended", {})
+    assert record["config"]["training"]["num_samples"] == recommended.get("num_samples", 1)
+    if objective in ("iwae", "dreg"):
+        assert metrics["test_nll"] < metrics["test_negative_bound"] < metrics["test_negative_elbo"]
+        assert "validation_negative_bound" in metrics
+    else:
+        assert "test_negative_bound" not in metrics
+    if objective != "elbo":
+        assert [name for name in metrics if name.startswith(VARIANCE)] == [f"{VARIANCE}implicit"]
+        assert metrics[f"{VARIANCE}implicit"] > 0
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_objectives_are_compared_at_the_same_weights(compose: Compose, tmp_path: Path):
+    names = ["elbo", "stl", "iwae", "dreg"]
+    compared = ("gradient_variance.methods=[implicit]", f"gradient_variance.objectives=[{','.join(names[1:])}]")
+    few = ("training.steps=20", "training.num_samples=5", "training.learning_rate=1e-30", "gradient_variance.repeats=30")
+    record = record_of(run(compose, tmp_path, "latent=von_mises", *compared, *few))
+    found = {name: value for name, value in record["metrics"].items() if name.startswith(VARIANCE)}
+    assert list(found) == [f"{VARIANCE}implicit", *(f"{VARIANCE}implicit_{name}" for name in names[1:])]
+    assert len(set(found.values())) == 4
+    own = record_of(run(compose, tmp_path, "latent=von_mises", "objective=stl", *compared[:1], *few))["metrics"]
+    # the same weights and draws
+    assert own[f"{VARIANCE}implicit"] == found[f"{VARIANCE}implicit_stl"]
 
 
 @pytest.mark.usefixtures("undrawn")

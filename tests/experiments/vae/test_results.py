@@ -135,6 +135,44 @@ def test_methods_of_schema_1_get_labels():
     assert upgraded({**old, "method": "score_function", "config": {"method": {}}})["method_label"] == "score function"
 
 
+def trained_by(objective: str, codes: int, **changes: Any) -> dict[str, Any]:
+    made = record(group=f"{objective}-{codes}", **changes)
+    made["config"] |= {"objective": {"name": objective}, "training": {"num_samples": codes}}
+    made["metrics"] = {**made["metrics"], "gradient_variance_implicit": 2.5e-5, "gradient_variance_rsvi": 1.0}
+    return made
+
+
+def test_objectives_stand_beside_the_evidence_lower_bound_of_the_same_setting():
+    importance_weighted = trained_by("iwae", 5)
+    importance_weighted["metrics"]["test_negative_bound"] = 131.25
+    others = [record(dim=10), record(latent="normal")]
+    nll, objectives = VAEExperiment.tables([*others, record(), importance_weighted, trained_by("elbo", 5)])
+    rows = [dict(zip(objectives.header, row, strict=True)) for row in objectives.rows]
+    assert [(row["objective"], row["codes"], row["−bound"], row["gradient variance"]) for row in rows] == [
+        ("elbo", "1", "133.0", "–"),
+        ("elbo", "5", "133.0", "2.50e-05"),
+        ("iwae", "5", "131.2", "2.50e-05"),
+    ]
+    methods = [row[2] for row in nll.rows if row[:2] == ["von_mises", "2"]]
+    assert methods == ["implicit", "implicit, 5 codes", "implicit, iwae, 5 codes"]
+    shown = {row[0]: row[1] for row in metrics_table(importance_weighted).rows}
+    assert shown["test −bound, nats"] == "131.25"
+
+
+def test_the_paper_is_quoted_for_its_own_objective_alone():
+    assert paper_nll(trained_by("elbo", 1)) is not None
+    for objective, codes in (("stl", 1), ("elbo", 5), ("iwae", 5)):
+        assert paper_nll(trained_by(objective, codes)) is None
+        assert VAEExperiment.excerpts([trained_by(objective, codes)])[0].rows == []
+
+
+def test_a_product_is_called_by_its_parts():
+    parts = [{"name": "von_mises", "dim": 1}, {"name": "normal", "dim": 3}]
+    made = record(latent="product", dim=4, options={"parts": parts})
+    assert cells(made)["latent"] == "product (von_mises:1, normal:3)"
+    assert cells(record(options={"parts": None}))["latent"] == "von_mises"
+
+
 def test_the_headline_has_the_paper_budget_on_mnist_alone():
     others = [record(dim=5, budget="short"), record(dim=5, data="digits"), record(dim=5, method_label="RSVI")]
     (made,) = VAEExperiment.excerpts([record(), record(latent="normal", dim=10), *others])
