@@ -2,7 +2,7 @@
 
 import abc
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor
 from torch.distributions import Distribution
@@ -17,10 +17,12 @@ class Estimator(abc.ABC):
     Attributes:
         families: distributions that the method can differentiate, subclasses included.
         elementwise: True if f must work elementwise: each element of its values depends on the same element of the sample only.
+        traceable: False if ``torch.compile`` cannot compile ``expectation``, or would take longer than is of use.
     """
 
     families: ClassVar[tuple[type[Distribution], ...]] = ()
     elementwise: ClassVar[bool] = False
+    traceable: ClassVar[bool] = True
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -36,6 +38,28 @@ class Estimator(abc.ABC):
         """``label`` without the options that have no effect on samples of ``family``."""
         return self.label
 
+    @property
+    def depends_on_constants(self) -> bool:
+        """Whether a constant added to f changes a gradient estimate from a single sample, though not its mean."""
+        return False
+
+    def check_num_samples(self, num_samples: int) -> None:
+        """Raises ValueError if ``expectation`` cannot work with this number of samples; the message says with which it can."""
+        return
+
+    @property
+    def has_state(self) -> bool:
+        """Whether estimates depend on earlier calls, as with a running mean."""
+        return False
+
+    def state_dict(self) -> dict[str, Any]:
+        """What earlier calls have left, for checkpoints: tensors and numbers by name; empty before the first call."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restores what ``state_dict`` returned."""
+        return
+
     @abc.abstractmethod
     def expectation(self, f: Callable[[Tensor], Tensor], q: Distribution, num_samples: int = 1) -> Tensor:
         """The mean of f over samples of q.
@@ -50,6 +74,7 @@ class Estimator(abc.ABC):
 
         Raises:
             NotImplementedError: q is not of one of the method's families.
+            ValueError: see ``check_num_samples``.
         """
 
 

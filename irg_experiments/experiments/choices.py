@@ -59,6 +59,7 @@ def make_estimator(
     tree: ConfigTree,
     section: str = "method",
     elementwise: bool = True,
+    num_samples: int | None = None,
 ) -> Estimator:
     """The estimator that a section describes.
 
@@ -69,9 +70,10 @@ def make_estimator(
         tree: the option files.
         section: the key of the section, for the message.
         elementwise: whether the estimator may be one that takes elementwise functions alone.
+        num_samples: the value of ``training.num_samples``, which is then checked.
 
     Raises:
-        UserError: it cannot, or an option has a value that it cannot have.
+        UserError: it cannot, it needs more samples, or an option has a value that it cannot have.
     """
     problem = f"cannot differentiate the {family.__name__} samples of {whose}"
     made = returned_type(method, section)
@@ -79,10 +81,27 @@ def make_estimator(
         problem = f"is no gradient estimator for the {family.__name__} samples of {whose}"
     elif supports(estimator := build(method, section), family):
         if elementwise or not estimator.elementwise:
+            if num_samples is not None:
+                check_num_samples(estimator, num_samples, f"{section}={method.name}", "Raise training.num_samples")
             return estimator
         problem = f"cannot differentiate functions of several elements of the {family.__name__} samples of {whose}"
     able = ", ".join(methods_for(family, tree, elementwise))
     raise UserError(f"{section}={method.name} {problem}. Methods that can: {able}.")
+
+
+def check_num_samples(estimator: Estimator, num_samples: int, which: str, remedy: str) -> None:
+    """Raises UserError if an estimator cannot work with a number of samples.
+
+    Args:
+        estimator: the method.
+        num_samples: per value.
+        which: the method as it was chosen, for the message.
+        remedy: what gives it more samples, the beginning of a sentence.
+    """
+    try:
+        estimator.check_num_samples(num_samples)
+    except ValueError as error:
+        raise UserError(f"{which}: {error}. {remedy}, or choose another option, such as baseline=moving_average.") from error
 
 
 def methods_for(family: type[Distribution], tree: ConfigTree, elementwise: bool = True) -> list[str]:

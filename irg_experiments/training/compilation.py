@@ -52,6 +52,13 @@ def loss_and_grad(
     return _compile(function, varying)
 
 
+def allow_compilations(number: int) -> None:
+    """Lets a process hold that many functions of ``loss_and_grad`` that are compiled; torch's own limit is eight."""
+    from irg_experiments.implicit.private_torch import dynamo_config  # takes seconds to import
+
+    dynamo_config.recompile_limit = max(dynamo_config.recompile_limit, number)
+
+
 def _compile(function: LossAndGrad, varying: Callable[..., Iterable[Tensor]]) -> LossAndGrad:
     from irg_experiments.implicit.private_torch import dynamo_config, dynamo_mark_dynamic  # takes seconds to import
 

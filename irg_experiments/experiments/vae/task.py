@@ -45,9 +45,10 @@ class VAETask:
         self._check_model()
         latent = self._latent()
         whose = f"latent={config.latent.name}"
-        self.estimator = make_estimator(config.method, latent.family, whose, tree, elementwise=False)
+        samples = self.training.num_samples
+        self.estimator = make_estimator(config.method, latent.family, whose, tree, elementwise=False, num_samples=samples)
         self.method_label = self.estimator.label_for(latent.family)
-        self.compared = ComparedEstimators(config.gradient_variance, latent.family, whose, tree)
+        self.compared = ComparedEstimators(config.gradient_variance, latent.family, whose, tree, samples)
         self.data: ImageData = build(config.data, "data")  # last, as it may take a download
         check_batch_size(self.training.batch_size, len(self.data.train), "images")
         self._check_labels()
@@ -126,6 +127,7 @@ class VAETask:
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
+            "estimator": self.estimator.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -133,3 +135,4 @@ class VAETask:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
+        self.estimator.load_state_dict(state.get("estimator", {}))  # earlier versions wrote none

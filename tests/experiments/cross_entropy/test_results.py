@@ -137,7 +137,13 @@ def test_curves_of_schema_1_have_the_labels_of_its_record(tmp_path: Path):
 
 
 def test_a_curve_that_is_not_finite_leaves_a_gap_in_the_figure(tmp_path: Path):
-    curve = {"distribution": "Dirichlet", "method": "a", "reference": False, "parameter": [1.0, 2.0, 3.0]}
+    curve = {
+        "distribution": "Dirichlet",
+        "method": "a",
+        "reference": False,
+        "subtracted": "nothing",
+        "parameter": [1.0, 2.0, 3.0],
+    }
     curves = [{**curve, "variance": [1.0, None, 2.0]}, {**curve, "method": "b", "variance": [None, math.nan, None]}]
     assert variance_sweeps(tmp_path / "variance.png", curves).exists()
 
