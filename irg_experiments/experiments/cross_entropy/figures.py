@@ -35,12 +35,20 @@ def variance_sweeps(path: Path, curves: Sequence[dict[str, Any]]) -> Path:
     labels = sorted({curve["method"] for curve in curves})
     figure, row = plt.subplots(1, len(distributions), figsize=(6 * len(distributions), 4.5), squeeze=False)
     for axes, distribution in zip(row[0], distributions, strict=True):
-        _panel(axes, distribution, [curve for curve in curves if curve["distribution"] == distribution], labels)
+        panel(axes, distribution, [curve for curve in curves if curve["distribution"] == distribution], labels)
     figure.tight_layout()
     return save(figure, path)
 
 
-def _panel(axes: Axes, distribution: str, curves: Sequence[dict[str, Any]], labels: Sequence[str]) -> None:
+def panel(axes: Axes, distribution: str, curves: Sequence[dict[str, Any]], labels: Sequence[str]) -> None:
+    """One distribution: a colour per method, a style per constant that was subtracted from f, a thick black reference.
+
+    Args:
+        axes: to draw on.
+        distribution: its name.
+        curves: of this distribution.
+        labels: of all methods, in whose order they have their colours.
+    """
     colours = plt.get_cmap("tab20").colors  # type: ignore[attr-defined]
     for curve in sorted(curves, key=_mean_log_variance, reverse=True):
         style: dict[str, Any] = {"color": colours[labels.index(curve["method"]) % len(colours)]}
