@@ -153,8 +153,9 @@ def test_a_finished_run_of_an_edited_class_is_said_to_be_so(irg: Command, caplog
 def test_a_comparison_with_the_methods_of_the_package(irg: Command):
     methods = "methods=[implicit,averaged,{name: averaged, draws: 2}]"
     (record,) = irg_run(irg, "experiment=cross_entropy", methods, "measurement.points=2")
-    for distribution in ("Dirichlet", "von Mises"):
-        assert set(record["metrics"][distribution]) == {"implicit", "implicit, 2 draws", "implicit, 4 draws"}
+    assert set(record["metrics"]) == {"Dirichlet", "von Mises, κp = 1", "von Mises, κp = 10"}
+    for found in record["metrics"].values():
+        assert set(found) == {"implicit", "implicit, 2 draws", "implicit, 4 draws"}
 
 
 def test_as_a_module_from_the_folder_of_the_user():

@@ -2,7 +2,7 @@
 
 import abc
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor
 from torch.distributions import Distribution
@@ -19,11 +19,13 @@ class Estimator(abc.ABC):
         elementwise: True if f must work elementwise: each element of its values depends on the same element of the sample only.
         pathwise: True if the estimate is the mean of f over samples of an ``rsample``, so that its gradient flows through the
             samples alone. f may then depend on all samples together, and leave out gradients whose mean is known.
+        traceable: False if ``torch.compile`` cannot compile ``expectation``, or would take longer than is of use.
     """
 
     families: ClassVar[tuple[type[Distribution], ...]] = ()
     elementwise: ClassVar[bool] = False
     pathwise: ClassVar[bool] = False
+    traceable: ClassVar[bool] = True
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -38,6 +40,31 @@ class Estimator(abc.ABC):
     def label_for(self, family: type[Distribution]) -> str:
         """``label`` without the options that have no effect on samples of ``family``."""
         return self.label
+
+    @property
+    def depends_on_constants(self) -> bool:
+        """Whether a constant added to f changes a gradient estimate from a single sample, though not its mean."""
+        return False
+
+    def check_num_samples(self, num_samples: int) -> None:
+        """Raises ValueError if ``expectation`` cannot work with this number of samples; the message says with which it can."""
+        return
+
+    @property
+    def has_state(self) -> bool:
+        """Whether estimates depend on earlier calls, as with a running mean.
+
+        Without a state, compiled training steps take the estimator's attributes as constants.
+        """
+        return False
+
+    def state_dict(self) -> dict[str, Any]:
+        """What earlier calls have left, for checkpoints: tensors and numbers by name; empty before the first call."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restores what ``state_dict`` returned."""
+        return
 
     @abc.abstractmethod
     def expectation(self, f: Callable[[Tensor], Tensor], q: Distribution, num_samples: int = 1) -> Tensor:
@@ -54,6 +81,7 @@ class Estimator(abc.ABC):
 
         Raises:
             NotImplementedError: q is not of one of the method's families.
+            ValueError: see ``check_num_samples``.
         """
 
 

@@ -10,6 +10,8 @@ higher moments. With ε held fixed,
 import torch
 from torch import Tensor
 
+from irg_experiments.config.types import Fraction
+from irg_experiments.estimators.baseline import Baseline, Constant, Kind
 from irg_experiments.estimators.reparameterized import Draw, Reparameterized
 from irg_experiments.implicit.sampling import standard_log_gamma
 
@@ -20,10 +22,27 @@ class Generalized(Reparameterized):
     For the Gamma this is the standardization of Ruiz et al. Beta and Dirichlet are standardized through their Gammas here; Ruiz
     et al. standardize their logits instead.
 
-    Source: Ruiz, Titsias & Blei (2016).
+    Args:
+        baseline, constant, decay: what is subtracted from f where the score multiplies it, see ``Baseline``.
+
+    Raises:
+        ValueError: a constant is missing or without effect.
+
+    Source: Ruiz, Titsias & Blei (2016), without a baseline.
     """
 
-    label = "G-REP"
+    def __init__(self, baseline: Kind = "none", constant: Constant = None, decay: Fraction = 0.99) -> None:
+        self.baseline = Baseline(baseline, constant, decay)
+
+    @property
+    def label(self) -> str:
+        """See ``Estimator``; no baseline is not mentioned."""
+        return "G-REP" if self.baseline.kind == "none" else f"G-REP, {self.baseline.words}"
+
+    @property
+    def depends_on_constants(self) -> bool:
+        """See ``Estimator``."""
+        return self.baseline.is_fixed
 
     def draw_log_gamma(self, a: Tensor) -> Draw:
         """See ``Reparameterized``."""

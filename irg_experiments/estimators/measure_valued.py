@@ -52,6 +52,7 @@ class MeasureValued(Estimator):
     label = "measure-valued"
     families = (td.Normal, td.Gamma, td.VonMises)
     elementwise = True
+    traceable = False  # the bisections are a hundred copies of a special function in one graph, which takes many minutes
 
     def expectation(self, f: Callable[[Tensor], Tensor], q: td.Distribution, num_samples: int = 1) -> Tensor:
         """See ``Estimator``."""

@@ -2,11 +2,11 @@
 
 With z = T(ε, φ), where the distribution of ε may still depend on φ,
 
-    ∇φ E[f(z)] = E[∇z f(z) ∇φ T] + E[f(z) ∇φ (log q_φ(T(ε, φ)) + log |∂T/∂ε|)],    ε held fixed.
+    ∇φ E[f(z)] = E[∇z f(z) ∇φ T] + E[(f(z) − b) ∇φ (log q_φ(T(ε, φ)) + log |∂T/∂ε|)],    ε held fixed.
 
 The factor ∇φ T is the slope, the gradient in the second expectation the score. A method is these two numbers per draw (Naesseth
-et al. 2017, equation 5; Ruiz et al. 2016, equation 6). Where ε does not depend on φ the score is zero, and this is
-reparameterization.
+et al. 2017, equation 5; Ruiz et al. 2016, equation 6, both with b = 0). Where ε does not depend on φ the score is zero, and
+this is reparameterization. The score has mean zero, so that any b independent of z, the baseline, leaves the gradient unbiased.
 """
 
 import abc
@@ -17,7 +17,7 @@ import torch
 import torch.distributions as td
 from torch import Tensor
 
-from irg_experiments.estimators.base import Estimator
+from irg_experiments.estimators.baseline import Scored
 from irg_experiments.estimators.standard import GAMMA_FAMILIES, standardize
 from irg_experiments.estimators.surrogate import attach, weight
 
@@ -30,7 +30,7 @@ class Draw(NamedTuple):
     score: Tensor | None = None
 
 
-class Reparameterized(Estimator):
+class Reparameterized(Scored):
     """E_q[f(z)] for functions of log-Gammas; a subclass gives the slope and the score of one log-Gamma.
 
     A subclass that lists ``td.VonMises`` among its families gives those of an angle as well. q may also be ``td.Independent``
@@ -55,5 +55,9 @@ class Reparameterized(Estimator):
             draw = (self.draw_angle if standard.angular else self.draw_log_gamma)(parameter.detach())
         values = f(standard.sample(attach(draw.value, draw.slope, parameter)))
         if draw.score is not None:
-            values = values * (1 + standard.total(weight(draw.score, parameter)))
+            zero = standard.total(weight(draw.score, parameter))
+            baseline = self.baseline(values.detach())
+            values = values * (1 + zero)
+            if baseline is not None:
+                values = values - baseline * zero
         return values.mean(0)

@@ -24,7 +24,8 @@ import torch.distributions as td
 from pydantic import Field, Strict
 from torch import Tensor
 
-from irg_experiments.config.types import Boolean, Must
+from irg_experiments.config.types import Boolean, Fraction, Must
+from irg_experiments.estimators.baseline import Baseline, Constant, Kind
 from irg_experiments.estimators.reparameterized import Draw, Reparameterized
 from irg_experiments.estimators.standard import GAMMA_FAMILIES
 from irg_experiments.implicit.sampling import standard_gamma, standard_von_mises
@@ -45,29 +46,49 @@ class RSVI(Reparameterized):
         augmentation: B, 0 ≤ B ≤ 1000, which is added to the shape of each Gamma. With B = 0, one is added to shapes below one,
             because h needs a > 1/3 and its sampler a ≥ 1. Von Mises has no augmentation.
         correction: whether to add the score. Without it the gradient is biased.
+        baseline, constant, decay: what is subtracted from f where the score multiplies it, see ``Baseline``.
+
+    Raises:
+        ValueError: a baseline without the correction, or a constant that is missing or without effect.
 
     The rejection sampler itself is not run: h is invertible, so any exact sampler's draw determines the accepted ε.
 
-    Source: Naesseth, Ruiz, Linderman & Blei (2017).
+    Source: Naesseth, Ruiz, Linderman & Blei (2017), without a baseline.
     """
 
     families = (*GAMMA_FAMILIES, td.VonMises)
 
-    def __init__(self, augmentation: Augmentation = 1, correction: Boolean = True) -> None:
+    def __init__(
+        self,
+        augmentation: Augmentation = 1,
+        correction: Boolean = True,
+        baseline: Kind = "none",
+        constant: Constant = None,
+        decay: Fraction = 0.99,
+    ) -> None:
         self.augmentation, self.correction = augmentation, correction
+        self.baseline = Baseline(baseline, constant, decay)
+        if not correction and baseline != "none":
+            raise ValueError("a baseline changes the correction alone: use baseline=none with correction=false.")
 
     @property
     def label(self) -> str:
-        """See ``Estimator``."""
-        return f"RSVI, B = {self.augmentation}{self._correction_label}"
+        """See ``Estimator``; no baseline is not mentioned."""
+        return f"RSVI, B = {self.augmentation}{self._variant}"
 
     def label_for(self, family: type[td.Distribution]) -> str:
         """See ``Estimator``; only Gammas have an augmentation."""
-        return self.label if issubclass(family, GAMMA_FAMILIES) else f"RSVI{self._correction_label}"
+        return self.label if issubclass(family, GAMMA_FAMILIES) else f"RSVI{self._variant}"
 
     @property
-    def _correction_label(self) -> str:
-        return "" if self.correction else ", no correction"
+    def _variant(self) -> str:
+        correction = "" if self.correction else ", no correction"
+        return correction if self.baseline.kind == "none" else f"{correction}, {self.baseline.words}"
+
+    @property
+    def depends_on_constants(self) -> bool:
+        """See ``Estimator``."""
+        return self.correction and self.baseline.is_fixed
 
     def draw_log_gamma(self, a: Tensor) -> Draw:
         """See ``Reparameterized``."""

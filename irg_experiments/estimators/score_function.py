@@ -1,46 +1,44 @@
 """The score-function estimator (REINFORCE), which needs only a log-density."""
 
 from collections.abc import Callable
-from typing import Literal
 
-import torch
 import torch.distributions as td
 from torch import Tensor
 
 from irg_experiments.config.types import Fraction
-from irg_experiments.estimators.base import Estimator
+from irg_experiments.estimators.baseline import Baseline, Constant, Kind, Scored
 from irg_experiments.estimators.standard import GAMMA_FAMILIES, base_of, log_prob_from_log_gammas, standardize
 from irg_experiments.implicit.sampling import standard_log_gamma
 
 
-class ScoreFunction(Estimator):
+class ScoreFunction(Scored):
     """∇φ E[f(z)] = E[(f(z) − b) ∇φ log q_φ(z)], for every distribution with a ``log_prob``; f need not be differentiable.
 
     Gamma, Beta and Dirichlet compute log q from the logarithms of the Gammas, finite where the sample itself underflows.
 
     Args:
-        baseline: b, which lowers the variance and does not change the mean. "none"; "moving_average", a single number: the
-            exponential moving average of f over all earlier calls that record gradients, zero at the first call, kept in the
-            estimator and not saved in checkpoints; "leave_one_out", the mean over the other samples of the call, which is
-            "none" for a single sample.
-        decay: of the moving average, 0 ≤ decay < 1.
+        baseline, decay, constant: b, see ``Baseline``.
 
-    Source: Williams (1992); baselines by Mnih & Gregor (2014) and Kool et al. (2019); the surrogate by Foerster et al. (2018).
+    Raises:
+        ValueError: a constant is missing or without effect.
+
+    Source: Williams (1992); the surrogate by Foerster et al. (2018).
     """
 
     families = (td.Distribution,)
 
-    def __init__(
-        self, baseline: Literal["none", "moving_average", "leave_one_out"] = "leave_one_out", decay: Fraction = 0.99
-    ) -> None:
-        self.baseline, self.decay = baseline, decay
-        self._average: Tensor | None = None
+    def __init__(self, baseline: Kind = "auto", decay: Fraction = 0.99, constant: Constant = None) -> None:
+        self.baseline = Baseline(baseline, constant, decay)
 
     @property
     def label(self) -> str:
-        """See ``Estimator``; the default baseline is not mentioned."""
-        variants = {"none": ", no baseline", "moving_average": f", moving average, decay = {self.decay:g}"}
-        return f"score function{variants.get(self.baseline, '')}"
+        """See ``Estimator``; the automatic baseline is not mentioned."""
+        return "score function" if self.baseline.kind == "auto" else f"score function, {self.baseline.words}"
+
+    @property
+    def depends_on_constants(self) -> bool:
+        """See ``Estimator``."""
+        return self.baseline.is_fixed
 
     def expectation(self, f: Callable[[Tensor], Tensor], q: td.Distribution, num_samples: int = 1) -> Tensor:
         """See ``Estimator``."""
@@ -48,21 +46,10 @@ class ScoreFunction(Estimator):
         values = f(sample)
         ratio = (log_prob - log_prob.detach()).exp()  # one, with the derivatives of the density divided by its value
         surrogate = values * ratio
-        baseline = self._baseline(values.detach())
+        baseline = self.baseline(values.detach())
         if baseline is not None:
             surrogate = surrogate + baseline * (1 - ratio)
         return surrogate.mean(0)
-
-    def _baseline(self, values: Tensor) -> Tensor | None:
-        if self.baseline == "leave_one_out" and len(values) > 1:
-            return (values.sum(0) - values) / (len(values) - 1)
-        if self.baseline == "moving_average":
-            earlier = self._average
-            if torch.is_grad_enabled():
-                mean = values.mean()
-                self._average = mean if earlier is None else torch.lerp(mean, earlier, self.decay)
-            return earlier
-        return None
 
 
 def _draw(q: td.Distribution, num_samples: int) -> tuple[Tensor, Tensor]:

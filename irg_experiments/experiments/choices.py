@@ -63,6 +63,7 @@ def make_estimator(
     section: str = "method",
     elementwise: bool = True,
     objective: str | None = None,
+    num_samples: int | None = None,
 ) -> Estimator:
     """The estimator that a section describes.
 
@@ -74,9 +75,10 @@ def make_estimator(
         section: the key of the section, for the message.
         elementwise: whether the estimator may be one that takes elementwise functions alone.
         objective: what demands an estimator whose gradient flows through the samples alone, for the message; None if nothing.
+        num_samples: the value of ``training.num_samples``, which is then checked.
 
     Raises:
-        UserError: it cannot, or an option has a value that it cannot have.
+        UserError: it cannot, it needs more samples, or an option has a value that it cannot have.
     """
     problem = f"cannot differentiate the {family.__name__} samples of {whose}"
     made = returned_type(method, section)
@@ -88,9 +90,26 @@ def make_estimator(
         elif objective is not None and not estimator.pathwise:
             problem = f"cannot serve {objective}, whose gradient flows through the {family.__name__} samples of {whose} alone"
         else:
+            if num_samples is not None:
+                check_num_samples(estimator, num_samples, f"{section}={method.name}", "Raise training.num_samples")
             return estimator
     others = ", ".join(methods_for(family, tree, elementwise, objective is not None))
     raise UserError(f"{section}={method.name} {problem}. Methods that can: {others}.")
+
+
+def check_num_samples(estimator: Estimator, num_samples: int, which: str, remedy: str) -> None:
+    """Raises UserError if an estimator cannot work with a number of samples.
+
+    Args:
+        estimator: the method.
+        num_samples: per value.
+        which: the method as it was chosen, for the message.
+        remedy: what gives it more samples, the beginning of a sentence.
+    """
+    try:
+        estimator.check_num_samples(num_samples)
+    except ValueError as error:
+        raise UserError(f"{which}: {error}. {remedy}, or choose another option, such as baseline=moving_average.") from error
 
 
 def methods_for(family: type[Distribution], tree: ConfigTree, elementwise: bool = True, pathwise: bool = False) -> list[str]:

@@ -27,9 +27,10 @@ class ComparedEstimators:
         whose: what has that distribution, for the message.
         tree: the option files.
         objective: what demands estimators whose gradient flows through the samples alone, for the message; None if nothing.
+        num_samples: per value, which is checked.
 
     Raises:
-        UserError: one of them cannot, or an option has a value that it cannot have.
+        UserError: one of them cannot, needs more samples, or an option has a value that it cannot have.
     """
 
     def __init__(
@@ -39,12 +40,15 @@ class ComparedEstimators:
         whose: str,
         tree: ConfigTree,
         objective: str | None = None,
+        num_samples: int | None = None,
     ) -> None:
         self.repeats, self.family = settings.repeats, family
         self.estimators: dict[str, Estimator] = {}
         for method in settings.methods:
             section = "gradient_variance.methods"
-            estimator = make_estimator(method, family, whose, tree, section, elementwise=False, objective=objective)
+            estimator = make_estimator(
+                method, family, whose, tree, section, elementwise=False, objective=objective, num_samples=num_samples
+            )
             self.estimators[variance_metric(method, tree)] = estimator
 
     def __bool__(self) -> bool:
@@ -59,15 +63,25 @@ class ComparedEstimators:
             seed: of the samples.
         """
         torch.manual_seed(seed)
-        return {
-            metric: gradient_variance(partial(loss, estimator.expectation), parameters, self.repeats)
-            for metric, estimator in self.estimators.items()
-        }
+        found = {}
+        for metric, estimator in self.estimators.items():
+            objective = partial(loss, estimator.expectation)
+            _begin(estimator, objective)
+            found[metric] = gradient_variance(objective, parameters, self.repeats)
+        return found
 
     def names(self) -> Arrays:
         """What figures call the estimators: their metrics, and their labels in the same order; nothing if there are none."""
         labels = [estimator.label_for(self.family) for estimator in self.estimators.values()]
         return {"variance_metrics": np.array(list(self.estimators)), "variance_labels": np.array(labels)} if labels else {}
+
+
+@torch.enable_grad()
+def _begin(estimator: Estimator, objective: Callable[[], Tensor]) -> None:
+    """Lets a running mean begin with the loss at hand: what is measured depends on the parameters, not on earlier calls."""
+    if estimator.has_state:
+        estimator.load_state_dict({})
+        objective()
 
 
 @torch.enable_grad()

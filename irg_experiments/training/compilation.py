@@ -19,6 +19,7 @@ def loss_and_grad(
     device: torch.device,
     varying: Callable[..., Iterable[Tensor]] = lambda *_: (),
     inputs: Callable[..., Iterable[Tensor]] = lambda *_: (),
+    fixed: bool = False,
 ) -> LossAndGrad:
     """A function of the same arguments as ``loss`` that returns the detached loss and its gradients.
 
@@ -28,14 +29,15 @@ def loss_and_grad(
     not on earlier calls.
 
     Args:
-        loss: returns a scalar. What it uses beside its arguments and the values of tensors must not change: compiled code has
-            it as constants.
+        loss: returns a scalar.
         parameters: tensors to differentiate with respect to. Each must take part in the loss.
         compiled: whether to use ``torch.compile``.
         device: device of the tensors.
         varying: takes the arguments of ``loss`` and returns the tensors whose first dimension differs between calls.
         inputs: takes the arguments of ``loss`` and returns those of them whose gradients are returned after those of the
             parameters; they require gradients.
+        fixed: whether what ``loss`` uses stays as it is at the first call, but for its arguments and the values of parameters.
+            Compiled code then checks the arguments alone, which saves a tenth of a step.
 
     Raises:
         UserError: ``compiled``, but there is no compiler for the device.
@@ -50,25 +52,29 @@ def loss_and_grad(
         return function
     if not can_compile(device):
         raise UserError(f"compile=on needs a compiler for device={device.type}. Install g++ or use compile=off.")
-    return _compile(function, varying)
+    return _compile(function, varying, fixed)
 
 
 def _of_arguments(guards: Sequence[Any]) -> list[bool]:
-    """Which of the conditions on compiled code torch is to check in every call: those on the arguments and on its own state.
-
-    The hundreds of others, on the code of models and distributions, take a tenth of a step.
-    """
+    """Which of torch's hundreds of conditions on compiled code are on the arguments, or on torch's own state."""
     return [guard.name == "" or guard.name.startswith("arguments") for guard in guards]
 
 
-def _compile(function: LossAndGrad, varying: Callable[..., Iterable[Tensor]]) -> LossAndGrad:
+def allow_compilations(number: int) -> None:
+    """Lets a process hold that many functions of ``loss_and_grad`` that are compiled; torch's own limit is eight."""
+    from irg_experiments.implicit.private_torch import dynamo_config  # takes seconds to import
+
+    dynamo_config.recompile_limit = max(dynamo_config.recompile_limit, number)
+
+
+def _compile(function: LossAndGrad, varying: Callable[..., Iterable[Tensor]], fixed: bool) -> LossAndGrad:
     from irg_experiments.implicit.private_torch import dynamo_config, dynamo_mark_dynamic  # takes seconds to import
 
     dynamo_config.trace_autograd_ops = True  # otherwise torch.autograd.grad breaks the graph
     # torch counts compilations per line of code and stops at eight, which a sweep over models in one process exceeds
     torch.compiler.reset()
     # "fallback_random": torch's own random number kernels, so that a seed gives the same draws as eager code
-    options: dict[str, Any] = {"fallback_random": True, "guard_filter_fn": _of_arguments}
+    options: dict[str, Any] = {"fallback_random": True, **({"guard_filter_fn": _of_arguments} if fixed else {})}
     compiled = torch.compile(function, fullgraph=True, options=options)
 
     def call(*arguments: Any) -> tuple[Tensor, tuple[Tensor, ...]]:

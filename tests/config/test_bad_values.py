@@ -129,13 +129,34 @@ BAD: dict[str, list[tuple[str, ...]]] = {
     ]
     + [("method=rsvi", "~method.augmentation", "+method.augmentations=1")],
     "correction": [("method=rsvi", f"method.correction={value}") for value in ("maybe", "1", "null")],
-    "baseline": [("method=score_function", f"method.baseline={value}") for value in ("abc", "5", "null")],
+    "baseline": [
+        (f"method={method}", f"method.baseline={value}")
+        for method in ("score_function", "rsvi", "generalized")
+        for value in ("abc", "5", "null", "leave_one_out", "constant")
+    ]
+    + [("method=rsvi", "method.correction=false", "method.baseline=auto")]
+    + [(*CROSS, "methods=[{name: rsvi, baseline: leave_one_out}]"), (*CROSS, "method=rsvi", "method.baseline=leave_one_out")],
+    "needs at least 2, not 1. Raise training.num_samples, or choose another option, such as baseline=moving_average.": [
+        ("method=rsvi", "method.baseline=leave_one_out"),
+        (*VAE, "latent=gamma", "method=generalized", "method.baseline=leave_one_out"),
+        ("gradient_variance.methods=[{name: rsvi, baseline: leave_one_out}]",),
+        (*VAE, "latent=gamma", "gradient_variance.methods=[{name: rsvi, baseline: leave_one_out}]"),
+    ],
+    "constant": [
+        ("method=rsvi", "method.baseline=constant", f"method.constant={value}")
+        for value in ("abc", "nan", "inf", "true", "[1]")
+    ]
+    + [("method=generalized", "method.constant=5"), ("method=score_function", "method.baseline=none", "method.constant=5")],
     "method.offset": [(*SVI, f"method.offset={value}") for value in ("0", "nan", "abc", "null")],
     "method.decay": [(*SVI, f"method.decay={value}") for value in ("0", "1.1", "null")],
     "method.prior": [(*SVI, f"method.prior={value}") for value in ("learn", "null", "true")],
     "model.document_prior": [(*SVI, f"model.document_prior={value}") for value in ("0", "abc", "[1]")],
     "model.topic_prior": [(*SVI, "model.topic_prior=-1")],
-    "decay": [("method=score_function", f"method.decay={value}") for value in ("1", "-0.1", "nan", "abc")],
+    "decay": [
+        (f"method={method}", f"method.decay={value}")
+        for method in ("score_function", "rsvi", "generalized")
+        for value in ("1", "-0.1", "nan", "abc")
+    ],
     "data": [
         ("data=newsgroup",),
         ("data=null",),
@@ -280,6 +301,14 @@ BAD: dict[str, list[tuple[str, ...]]] = {
         (*CROSS, "measurement.dtype=float16"),
         (*CROSS, "measurement.points=0"),
         (*ACCURACY, "measurement.elements=1"),
+        (*CROSS, "measurement.compiled=all"),
+    ],
+    "measurement.subtracted must be a list of nothing, mean and best, each once at most": [
+        (*CROSS, f"measurement.subtracted={value}") for value in ("[]", "mean", "[mean,mean]", "[median]", "null")
+    ],
+    "dirichlet.constant must be joint, notebook or none": [(*CROSS, f"dirichlet.constant={value}") for value in ("5", "null")],
+    "a positive number of at most 1e6, or a list of different ones": [
+        (*CROSS, f"von_mises.concentration={value}") for value in ("0", "[]", "[1,0]", "[1,1.0]", "abc", "null")
     ],
     "sweep": [(*CROSS, f"dirichlet.sweep={value}") for value in ("[3,1]", "5", "[-1,1]")],
     "replicates": [(*CROSS, "von_mises.replicates=1")],

@@ -52,6 +52,7 @@ def test_a_label_for_a_family_leaves_out_options_without_effect():
     assert RSVI(5).label_for(VonMises) == "RSVI"
     assert RSVI(5, correction=False).label_for(VonMises) == "RSVI, no correction"
     assert ScoreFunction("none").label_for(VonMises) == ScoreFunction("none").label
+    assert RSVI(5, baseline="leave_one_out").label_for(VonMises) == "RSVI, leave-one-out"
 
 
 def test_only_measure_valued_gradients_are_elementwise():

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent
 
+from irg_experiments.estimators import Estimator
 from irg_experiments.implicit import Beta, Dirichlet, Gamma, VonMises
 from tests.options import build
 from tests.statistics import seed
@@ -17,6 +18,26 @@ def dirichlet(concentration: Tensor) -> Distribution:
 def von_mises(concentration: Tensor) -> Distribution:
     angles = VonMises(torch.zeros_like(concentration), concentration * 1.0, validate_args=False)
     return Independent(angles, 1, validate_args=False)
+
+
+@pytest.mark.parametrize("baseline", ["none", "constant", "leave_one_out", "auto", "moving_average"])
+@pytest.mark.parametrize("method", ["rsvi", "generalized", "score_function"])
+def test_baselines_are_traced_as_one_graph(method: str, baseline: str):
+    """Over three calls, through which a running mean goes on."""
+    concentration = torch.linspace(0.2, 3.0, 20).reshape(4, 5).requires_grad_()
+    constant = 40.0 if baseline == "constant" else None
+    results = []
+    for compiled in (False, True):
+        estimator = build("method", method, baseline=baseline, constant=constant)
+
+        def loss(estimator: Estimator = estimator) -> Tensor:
+            return estimator.expectation(lambda z: 50 + z[..., 0] + z[..., 1] ** 2, dirichlet(concentration), 3).sum()
+
+        function = torch.compile(loss, fullgraph=True, backend="aot_eager") if compiled else loss
+        seed(1)
+        found = [torch.autograd.grad(function(), concentration)[0] for _ in range(3)]
+        results.append((*found, *estimator.state_dict().values()))
+    torch.testing.assert_close(results[0], results[1], rtol=1e-3, atol=1e-3)
 
 
 # finite_difference and knowles can be traced as well, but take seconds

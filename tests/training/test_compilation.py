@@ -3,7 +3,8 @@ import torch
 
 from irg_experiments.data.bag_of_words import BagOfWords
 from irg_experiments.errors import UserError
-from irg_experiments.implicit import Dirichlet
+from irg_experiments.estimators import ScoreFunction
+from irg_experiments.implicit import Dirichlet, Normal
 from irg_experiments.models.lda import LDA
 from irg_experiments.training import compilation
 from irg_experiments.training.compilation import loss_and_grad
@@ -41,6 +42,33 @@ def test_compiled_and_eager_draw_the_same_samples():
         seed(1)
         results.append(function())
     torch.testing.assert_close(results[0], results[1])
+
+
+@pytest.mark.compiler
+def test_a_running_mean_goes_on_in_compiled_code():
+    """Over three calls: the second is the first that subtracts a mean."""
+    logits, results = torch.zeros(64, 3, requires_grad=True), []
+    for compiled in (False, True):
+        estimator = ScoreFunction(baseline="moving_average")
+
+        def loss(estimator: ScoreFunction = estimator) -> torch.Tensor:
+            q = Normal(logits, torch.ones_like(logits), validate_args=False)
+            return estimator.expectation(lambda z: (z + 10).square(), q).sum()
+
+        function = loss_and_grad(loss, [logits], compiled, CPU, fixed=not estimator.has_state)
+        seed(1)
+        results.append([function()[1][0] for _ in range(3)])
+    torch.testing.assert_close(results[1], results[0], rtol=1e-4, atol=1e-3)
+    assert results[0][0].norm() > 3 * results[0][2].norm()
+
+
+@pytest.mark.compiler
+def test_fixed_code_takes_arguments_of_other_shapes_and_types():
+    weight = torch.tensor(3.0, requires_grad=True)
+    function = loss_and_grad(lambda x, flag: (x * weight if flag else x + weight).sum(), [weight], True, CPU, fixed=True)
+    for x in (torch.ones(2), torch.ones(5, 2), torch.ones(4, dtype=torch.float64)):
+        assert function(x, True)[1][0].item() == x.numel()
+        assert function(x, False)[0].item() == 4 * x.numel()
 
 
 @pytest.mark.cuda

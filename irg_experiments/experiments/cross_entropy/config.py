@@ -16,6 +16,23 @@ Components = Annotated[int, Strict(), Field(ge=2, le=10**6), Must("a whole numbe
 Concentration = Annotated[float, Strict(), Field(gt=0, le=1e6), Must("a positive number of at most 1e6")]
 
 
+def _different(values: tuple[float, ...]) -> tuple[float, ...]:
+    if len(set(values)) < len(values):
+        raise ValueError("a number is there twice")
+    return values
+
+
+Concentrations = Annotated[
+    Concentration | Annotated[tuple[Concentration, ...], Field(min_length=1), AfterValidator(_different)],
+    Must("a positive number of at most 1e6, or a list of different ones, such as [1.0, 10.0]"),
+]
+Subtracted = Annotated[
+    tuple[Literal["nothing", "mean", "best"], ...],
+    Field(min_length=1),
+    AfterValidator(_different),
+    Must("a list of nothing, mean and best, each once at most"),
+]
+
 Sweep = Annotated[
     tuple[Concentration, Concentration],
     AfterValidator(ascending),
@@ -30,11 +47,18 @@ class Measurement(Section):
         points: values of the swept parameter.
         blocks: in which the gradients are computed; the methods take turns, block by block, so that they share a busy machine.
         dtype: of parameters and samples.
+        compiled: what is compiled if anything is: the whole step of every method, by ``torch.compile``, or special functions
+            and sample derivatives alone, which leaves most of other methods than the implicit one uncompiled.
+        subtracted: what is subtracted from f, each in a row of its own, for methods whose variance depends on constants in f:
+            nothing; its mean under q at each point; or the constant with the least variance at each point, estimated from as
+            many other gradients.
     """
 
     points: Points
     blocks: Count
     dtype: Literal["float32", "float64"]
+    compiled: Literal["special_functions", "steps"] = "special_functions"
+    subtracted: Subtracted = ("nothing",)
 
 
 class DirichletSettings(Section):
@@ -47,6 +71,8 @@ class DirichletSettings(Section):
         prior: concentration of each component.
         counts_seed: of the counts.
         sweep: the least and the largest first concentration, evenly spaced between.
+        constant: that of log p, which changes no gradient: "joint", of the joint density; "notebook", the same without
+            −Σ ln x_k!, as in the code of Naesseth et al. for a first component of one trial; or "none".
     """
 
     replicates: Replicates
@@ -55,6 +81,7 @@ class DirichletSettings(Section):
     prior: Concentration
     counts_seed: Seed
     sweep: Sweep
+    constant: Literal["joint", "notebook", "none"] = "joint"
 
 
 class VonMisesSettings(Section):
@@ -63,14 +90,19 @@ class VonMisesSettings(Section):
     Attributes:
         replicates: one-sample gradients per point, a multiple of ``measurement.blocks``.
         loc: of p, radians.
-        concentration: of p.
+        concentration: of p, κp; each of several is a sweep of its own.
         sweep: the least and the largest κ, evenly spaced between on a logarithmic scale.
     """
 
     replicates: Replicates
     loc: Real
-    concentration: Concentration
+    concentration: Concentrations
     sweep: Sweep
+
+    @property
+    def concentrations(self) -> tuple[float, ...]:
+        """κp, of each sweep."""
+        return self.concentration if isinstance(self.concentration, tuple) else (self.concentration,)
 
 
 class CrossEntropyConfig(ExperimentConfig):

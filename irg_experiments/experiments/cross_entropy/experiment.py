@@ -24,7 +24,7 @@ class CrossEntropyExperiment(Experiment):
         """See ``Experiment``."""
         from irg_experiments.experiments.cross_entropy.measure import Comparison
 
-        self.comparison = Comparison(self.config, device, self.tree)
+        self.comparison = Comparison(self.config, device, compiled, self.tree)
 
     def run(self, directory: Path) -> Result:
         """Estimates the variance of every method at every point."""

@@ -9,12 +9,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
+from irg_experiments.experiments.cross_entropy.results import VARIANTS
 from irg_experiments.results.drawing import Figure
 from irg_experiments.results.figures import save
 
 # of the swept parameter: label of the axis, and whether it is logarithmic
 AXES = {"Dirichlet": ("first concentration of q", "linear"), "von Mises": ("concentration of q", "log")}
-COLOURS = 10
+# of the lines of a method, by what was subtracted from f
+STYLES = {"nothing": "-", "mean": ":", "best": "--"}
 
 
 def figures(curves: Sequence[dict[str, Any]]) -> Iterator[Figure]:
@@ -33,19 +35,33 @@ def variance_sweeps(path: Path, curves: Sequence[dict[str, Any]]) -> Path:
     labels = sorted({curve["method"] for curve in curves})
     figure, row = plt.subplots(1, len(distributions), figsize=(6 * len(distributions), 4.5), squeeze=False)
     for axes, distribution in zip(row[0], distributions, strict=True):
-        _panel(axes, distribution, [curve for curve in curves if curve["distribution"] == distribution], labels)
+        panel(axes, distribution, [curve for curve in curves if curve["distribution"] == distribution], labels)
     figure.tight_layout()
     return save(figure, path)
 
 
-def _panel(axes: Axes, distribution: str, curves: Sequence[dict[str, Any]], labels: Sequence[str]) -> None:
+def panel(axes: Axes, distribution: str, curves: Sequence[dict[str, Any]], labels: Sequence[str]) -> None:
+    """One distribution: a colour per method, a style per constant that was subtracted from f, a thick black reference.
+
+    Args:
+        axes: to draw on.
+        distribution: its name.
+        curves: of this distribution.
+        labels: of all methods, in whose order they have their colours.
+    """
+    colours = plt.get_cmap("tab20").colors  # type: ignore[attr-defined]
     for curve in sorted(curves, key=_mean_log_variance, reverse=True):
-        number = labels.index(curve["method"])
-        style: dict[str, Any] = {"color": f"C{number % COLOURS}", "linestyle": "-" if number < COLOURS else "--"}
+        style: dict[str, Any] = {"color": colours[labels.index(curve["method"]) % len(colours)]}
         if curve["reference"]:
             style = {"color": "black", "linewidth": 2}
-        axes.plot(_array(curve["parameter"]), _array(curve["variance"]), label=curve["method"], **style)
-    label, scale = AXES[distribution]
+        style["linestyle"] = STYLES[curve["subtracted"]]
+        if curve["subtracted"] == "nothing":
+            style["label"] = curve["method"]
+        axes.plot(_array(curve["parameter"]), _array(curve["variance"]), **style)
+    for subtracted in dict.fromkeys(curve["subtracted"] for curve in curves):
+        if subtracted != "nothing":
+            axes.plot([], [], color="grey", linestyle=STYLES[subtracted], label=VARIANTS[subtracted].removeprefix(", "))
+    label, scale = AXES[distribution.partition(",")[0]]
     axes.set(title=distribution, xlabel=label, xscale=scale, ylabel="variance of the gradient", yscale="log")
     axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
 

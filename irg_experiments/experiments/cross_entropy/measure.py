@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,10 +13,15 @@ from irg_experiments.config.components import Component, build, check_makes
 from irg_experiments.config.tree import ConfigTree
 from irg_experiments.errors import UserError
 from irg_experiments.estimators import Estimator, Implicit, supports
-from irg_experiments.experiments.choices import methods_for
+from irg_experiments.experiments.choices import check_num_samples, methods_for
 from irg_experiments.experiments.cross_entropy.config import CrossEntropyConfig, per_block
-from irg_experiments.experiments.cross_entropy.sweeps import Sweep, dirichlet_sweep, von_mises_sweep
+from irg_experiments.experiments.cross_entropy.results import VARIANTS
+from irg_experiments.experiments.cross_entropy.sweeps import Sweep, dirichlet_sweep, von_mises_sweeps
 from irg_experiments.results.numbers import significant
+from irg_experiments.training.compilation import allow_compilations, loss_and_grad
+
+# values of the parameter, and what is subtracted from f, both of shape (replicates, points) -> gradients of that shape
+Step = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass
@@ -24,8 +29,11 @@ class Curve:
     """The gradients of one method over one sweep.
 
     Attributes:
-        sweep, label, estimator: what is measured.
+        sweep, method, estimator: what is measured; ``method`` is the estimator's label.
         replicates: gradients per point and block.
+        step: computes them.
+        subtracted: from f, a key of ``VARIANTS``.
+        constant: its value at each point, shape (points,), once ``begin`` has been called.
         count: gradients per point so far.
         deviation: from the exact gradient, summed over the gradients, shape (points,).
         square: squared deviations, summed.
@@ -33,23 +41,43 @@ class Curve:
     """
 
     sweep: Sweep
-    label: str
+    method: str
     estimator: Estimator
     replicates: int
+    step: Step
+    subtracted: str = "nothing"
+    constant: Tensor = field(default_factory=lambda: torch.zeros(()))
     count: int = 0
     deviation: Tensor = field(default_factory=lambda: torch.zeros(()))
     square: Tensor = field(default_factory=lambda: torch.zeros(()))
     seconds: list[float] = field(default_factory=list)
 
     @property
+    def label(self) -> str:
+        """The row of the table."""
+        return self.method + VARIANTS[self.subtracted]
+
+    @property
     def is_reference(self) -> bool:
         """Whether this is the implicit method, whose variance the others are compared with."""
         return type(self.estimator) is Implicit
 
+    def begin(self, blocks: int) -> None:
+        """Does what happens once and is not timed, such as compiling, and finds the constant.
+
+        Args:
+            blocks: of pairs of gradients from which the best constant is estimated.
+        """
+        one_sample_gradients(self.step, self.sweep, self.replicates)
+        if self.subtracted == "mean":
+            self.constant = self.sweep.mean
+        elif self.subtracted == "best":
+            self.constant = best_constant(self.step, self.sweep, self.replicates, blocks)
+
     def add(self) -> None:
         """Computes a block of one-sample gradients at every point."""
         start = time.perf_counter()
-        gradients = one_sample_gradients(self.estimator, self.sweep, self.replicates)
+        gradients = one_sample_gradients(self.step, self.sweep, self.replicates, self.constant)
         _wait_for(gradients.device)
         self.seconds.append((time.perf_counter() - start) / gradients.numel())
         deviation = gradients.double() - self.sweep.exact.double()
@@ -91,44 +119,50 @@ class Curve:
             "variance": self.variance(),
             "z": self.z_score(),
         }
+        if self.subtracted != "nothing":
+            columns["constant"] = self.constant
         numbers = {name: [significant(value) for value in column.tolist()] for name, column in columns.items()}
-        return {"distribution": self.sweep.name, "method": self.label, "reference": self.is_reference, **numbers}
+        names = {"distribution": self.sweep.name, "method": self.method, "subtracted": self.subtracted}
+        return {**names, "reference": self.is_reference, **numbers}
 
 
 class Comparison:
-    """The methods of the config on both distributions.
+    """The methods of the config on all sweeps.
 
     Args:
         config: of the experiment.
         device: where tensors are.
+        compiled: whether steps are compiled, if the config asks for it.
         tree: the option files.
 
     Raises:
         UserError: a method cannot differentiate samples of either distribution, or has a bad option.
     """
 
-    def __init__(self, config: CrossEntropyConfig, device: torch.device, tree: ConfigTree) -> None:
+    def __init__(self, config: CrossEntropyConfig, device: torch.device, compiled: bool, tree: ConfigTree) -> None:
         if device.type == "mps":
             raise UserError("experiment=cross_entropy sums in float64, which MPS devices lack. Choose device=cpu.")
         m = config.measurement
         self.blocks = m.blocks
         shared = (m.points, getattr(torch, m.dtype), device)
-        replicates = {
-            dirichlet_sweep(config.dirichlet, *shared): config.dirichlet.replicates,
-            von_mises_sweep(config.von_mises, *shared): config.von_mises.replicates,
-        }
+        replicates = {dirichlet_sweep(config.dirichlet, *shared): config.dirichlet.replicates}
+        replicates |= dict.fromkeys(von_mises_sweeps(config.von_mises, *shared), config.von_mises.replicates)
         self.estimators = _estimators(config, tree)
         _check_support(config.methods, self.estimators, list(replicates), tree)
         self.curves = [
             curve
             for sweep, number in replicates.items()
-            for curve in curves_of(sweep, self.estimators, per_block(number, m.blocks))
+            for curve in curves_of(
+                sweep, self.estimators, per_block(number, m.blocks), m.subtracted, compiled and m.compiled == "steps"
+            )
         ]
+        if compiled:
+            allow_compilations(2 * len(self.curves))  # an estimator with a running mean is compiled without and with one
 
     def run(self) -> None:
         """Computes all gradients, the methods in turns."""
-        for curve in self.curves:  # what happens once, such as compiling, is not timed
-            one_sample_gradients(curve.estimator, curve.sweep, curve.replicates)
+        for curve in self.curves:
+            curve.begin(self.blocks)
         for _ in range(self.blocks):
             for curve in self.curves:
                 curve.add()
@@ -146,28 +180,92 @@ class Comparison:
         return [curve.points() for curve in self.curves]
 
 
-def curves_of(sweep: Sweep, estimators: Sequence[Estimator], replicates: int) -> list[Curve]:
+def curves_of(
+    sweep: Sweep,
+    estimators: Sequence[Estimator],
+    replicates: int,
+    subtracted: Sequence[str] = ("nothing",),
+    compiled: bool = False,
+) -> list[Curve]:
     """A curve per estimator that supports the family; those that are the same for this family once.
+
+    Args:
+        sweep, estimators: what is measured.
+        replicates: gradients per point and block.
+        subtracted: from f, for methods whose variance depends on constants; a curve for each.
+        compiled: whether steps are compiled.
 
     Raises:
         UserError: different methods have the same label.
     """
-    curves: dict[str, Curve] = {}
+    found: dict[str, Estimator] = {}
     for estimator in estimators:
         if supports(estimator, sweep.family):
             label = estimator.label_for(sweep.family)
-            curve = curves.setdefault(label, Curve(sweep, label, estimator, replicates))
-            if type(curve.estimator) is not type(estimator):
+            if type(found.setdefault(label, estimator)) is not type(estimator):
                 raise UserError(f"Two of the methods have the same label, '{label}': rename one of them.")
-    return list(curves.values())
+    curves = []
+    for label, estimator in found.items():
+        step = gradient_step(estimator, sweep, compiled and estimator.traceable)
+        variants = subtracted if estimator.depends_on_constants else ("nothing",)
+        curves += [Curve(sweep, label, estimator, replicates, step, variant) for variant in variants]
+    return curves
 
 
-def one_sample_gradients(estimator: Estimator, sweep: Sweep, replicates: int) -> Tensor:
-    """Independent gradients of shape (replicates, points), by one backward pass: no element depends on another."""
+def gradient_step(estimator: Estimator, sweep: Sweep, compiled: bool = False) -> Step:
+    """Computes independent gradients, by one backward pass: no element depends on another.
+
+    Args:
+        estimator, sweep: the method, and the expectation that it differentiates.
+        compiled: whether drawing, loss and gradient are compiled into one graph.
+    """
+
+    def total(parameter: Tensor, constant: Tensor) -> Tensor:
+        return estimator.expectation(lambda z: sweep.loss(z) - constant, sweep.q(parameter)).sum()
+
+    both = loss_and_grad(total, [], compiled, sweep.values.device, inputs=lambda parameter, _: [parameter])
+
+    def step(parameter: Tensor, constant: Tensor) -> Tensor:
+        _, (gradient,) = both(parameter, constant)
+        return gradient
+
+    return step
+
+
+def one_sample_gradients(step: Step, sweep: Sweep, replicates: int, constant: Tensor | None = None) -> Tensor:
+    """Independent gradients of shape (replicates, points).
+
+    Args:
+        step: computes them.
+        sweep: gives the points.
+        replicates: per point.
+        constant: what is subtracted from f at each point, shape (points,); nothing if None.
+    """
     parameter = sweep.values.expand(replicates, -1).clone().requires_grad_()
-    estimate = estimator.expectation(sweep.loss, sweep.q(parameter))
-    (gradient,) = torch.autograd.grad(estimate.sum(), parameter)
-    return gradient
+    return step(parameter, torch.zeros_like(sweep.values) if constant is None else constant.expand_as(sweep.values))
+
+
+def best_constant(step: Step, sweep: Sweep, replicates: int, blocks: int) -> Tensor:
+    """The constant b at each point for which gradients of f − b have the least variance, shape (points,).
+
+    With g the gradient of f and s the score, that of f − b is g − bs, so that b = Cov(g, s)/Var(s), with E[s] = 0 and the exact
+    E[g]. s is the difference that subtracting one makes to the same draw.
+
+    Args:
+        step, sweep, replicates: see ``one_sample_gradients``.
+        blocks: how many times as many pairs are drawn.
+
+    Source: Greensmith, Bartlett & Baxter (2004).
+    """
+    device = sweep.values.device
+    covariance, square = torch.zeros_like(sweep.values), torch.zeros_like(sweep.values)
+    for _ in range(blocks):
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            gradient = one_sample_gradients(step, sweep, replicates)
+        score = gradient - one_sample_gradients(step, sweep, replicates, torch.ones_like(sweep.values))
+        covariance += ((gradient - sweep.exact) * score).sum(0)
+        square += score.square().sum(0)
+    return covariance / square
 
 
 def _estimators(config: CrossEntropyConfig, tree: ConfigTree) -> list[Estimator]:
@@ -175,7 +273,9 @@ def _estimators(config: CrossEntropyConfig, tree: ConfigTree) -> list[Estimator]
     for number, method in enumerate(config.methods):
         section = f"methods[{number}]" if config.method is None else "method"
         check_makes(method, section, Estimator)
-        found.append(build(method, section))
+        estimator = build(method, section)
+        check_num_samples(estimator, 1, f"{section}={method.name}", "Gradients of this experiment are those of one sample")
+        found.append(estimator)
     return found
 
 
@@ -184,7 +284,7 @@ def _check_support(
 ) -> None:
     for method, estimator in zip(methods, estimators, strict=True):
         if not any(supports(estimator, sweep.family) for sweep in sweeps):
-            names = " or ".join(sweep.name for sweep in sweeps)
+            names = " or ".join(dict.fromkeys(sweep.name.partition(",")[0] for sweep in sweeps))
             able = sorted({name for sweep in sweeps for name in methods_for(sweep.family, tree)})
             raise UserError(
                 f"method={method.name} cannot differentiate samples of {names}. Methods that can: {', '.join(able)}."

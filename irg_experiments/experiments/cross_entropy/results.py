@@ -16,6 +16,8 @@ from irg_experiments.results.record import Record
 from irg_experiments.results.table import Table
 
 CURVES = "curves.json"
+# what labels say of what was subtracted from f
+VARIANTS = {"nothing": "", "mean": ", f centred", "best": ", best constant"}
 NUMBERS = ("variance", "to implicit's", "least", "most", "bias z", "worst z", "µs", "variance × µs")
 
 Values = dict[str, float | None]
@@ -40,20 +42,35 @@ HEADLINE = ("implicit", "RSVI", "RSVI, B = 1", "RSVI, B = 5", "RSVI, B = 20", "s
 
 
 def headline_table(records: Sequence[Record]) -> Table:
-    """Variances of the best-known methods as multiples of the implicit gradient's, with the least and the most of any point."""
+    """Variances of the best-known methods as multiples of the implicit gradient's, with the least and the most of any point.
+
+    A column for f as it is, and one for each constant that was subtracted from it.
+    """
     groups = repetitions(records)
     rows: list[Row] = []
+    columns = [words for words in VARIANTS.values() if any(_has_variant(group, words) for group in groups)]
     for group in groups:
         found = {(distribution, label): values for distribution, label, values in _measured(group)}
         for distribution in group[0]["metrics"]:
             for label in HEADLINE:
-                values = found.get((distribution, label), {})
-                if "ratio" in values:
-                    ratios = [multiple(values[name]) for name in ("ratio", "least_ratio", "most_ratio")]
-                    rows.append((group, [distribution, label + code_note(group, groups), *ratios]))
-    header = ["distribution", "method", "variance to the implicit gradient's", "least", "most"]
+                if "ratio" in found.get((distribution, label), {}):
+                    cells = [_multiples(found.get((distribution, label + words), {})) for words in columns]
+                    rows.append((group, [distribution, label + code_note(group, groups), *cells]))
+    header = ["distribution", "method", *(words.removeprefix(", ") or "f as it is" for words in columns)]
     title = "Variance of one-sample gradients of a cross-entropy, as multiples of the implicit gradient's"
     return grouped_table("cross_entropy_headline", title, header, rows, labels=2)
+
+
+def _has_variant(group: Sequence[Record], words: str) -> bool:
+    return any(label.endswith(words) for methods in group[0]["metrics"].values() for label in methods)
+
+
+def _multiples(values: Values) -> str:
+    """The mean ratio, with the least and the most; a dash if it was not measured."""
+    if "ratio" not in values:
+        return "–"
+    ratio, least, most = (multiple(values[name]) for name in ("ratio", "least_ratio", "most_ratio"))
+    return f"{ratio} ({least} to {most})"
 
 
 def tables_by_distribution(record: Record) -> list[Table]:
@@ -61,10 +78,11 @@ def tables_by_distribution(record: Record) -> list[Table]:
     tables = []
     sections = {"Dirichlet": "dirichlet", "von Mises": "von_mises"}
     for distribution in record["metrics"]:
+        section = sections[distribution.partition(",")[0]]
         found = [(label, values) for name, label, values in _measured([record]) if name == distribution]
         found.sort(key=lambda row: _sortable(row[1]["variance"]))
         blocks = record["config"]["measurement"]["blocks"]
-        count = blocks * per_block(record["config"][sections[distribution]]["replicates"], blocks)
+        count = blocks * per_block(record["config"][section]["replicates"], blocks)
         title = f"{distribution}, {count:,} one-sample gradients of the cross-entropy per point"
         rows = [[label, *_cells(values)] for label, values in found]
         tables.append(Table("cross_entropy", title, ["method", *NUMBERS], rows))
@@ -116,15 +134,15 @@ def _cells(values: Values) -> list[str]:
 
 
 def read_curves(directory: Path) -> list[dict[str, Any]]:
-    """The curves of a run: distribution, label, whether it is the reference, and a list per quantity.
+    """The curves of a run: distribution, label, what was subtracted, whether it is the reference, and a list per quantity.
 
-    Those of schema 1 do not say which method is the reference.
+    Earlier ones have nothing subtracted; those of schema 1 do not say which method is the reference.
 
     Raises:
         OSError, ValueError: the file is missing or damaged.
     """
     curves = json.loads((directory / CURVES).read_text(encoding="utf-8"))
-    return [{"reference": False, **curve, "method": _label(curve["method"])} for curve in curves]
+    return [{"reference": False, "subtracted": "nothing", **curve, "method": _label(curve["method"])} for curve in curves]
 
 
 # labels of records of schema 1, which were made of names

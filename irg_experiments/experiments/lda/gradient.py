@@ -38,9 +38,12 @@ class GradientTask(LDATask):
 
     def __init__(self, config: LDAConfig, device: torch.device, compiled: bool, tree: ConfigTree) -> None:
         family, whose = returned_type(config.model, "model").family, f"model={config.model.name}"
-        self.estimator = make_estimator(config.method, family, whose, tree, elementwise=False)
-        self.compared = ComparedEstimators(config.gradient_variance, family, whose, tree)
         training = config.training
+        samples = training.num_samples
+        self.estimator = make_estimator(config.method, family, whose, tree, elementwise=False, num_samples=samples)
+        self.compared = ComparedEstimators(config.gradient_variance, family, whose, tree, num_samples=samples)
+        if self.estimator.has_state:
+            distributed.require_one_process(f"method={config.method.name} with a running mean")
         if training.learning_rate is None or training.num_samples is None:
             raise UserError(f"training.learning_rate and training.num_samples must be numbers for {whose}, not null.")
         if training.batch_size < (least := distributed.size()):

@@ -78,7 +78,13 @@ class Updates:
         self.waiting = [name in self.model.prior_parameters for name in named]
         self.optimizer = Adam(list(named.values()), self.learning_rate)
         self.loss_and_grad = loss_and_grad(
-            self._loss, list(named.values()), self.compiled, self.device, varying=_varying, inputs=lambda _, *rows: rows
+            self._loss,
+            list(named.values()),
+            self.compiled,
+            self.device,
+            varying=_varying,
+            inputs=lambda _, *rows: rows,
+            fixed=not self.estimator.has_state,
         )
 
     def _loss(self, batch: BagOfWords, *rows: Tensor) -> Tensor:
@@ -118,11 +124,12 @@ class Updates:
             yield
 
     def state_dict(self) -> dict[str, Any]:
-        """Parameters, moments and steps."""
+        """Parameters, moments and steps, and what the estimator keeps."""
         with self.current():
             model = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
         tables = {name: table.state_dict() for name, table in self.tables.items()}
-        return {"model": model, "optimizer": self.optimizer.state_dict(), "tables": tables}
+        estimator = self.estimator.state_dict()
+        return {"model": model, "optimizer": self.optimizer.state_dict(), "tables": tables, "estimator": estimator}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restores what ``state_dict`` returned, with its way of updating; raises any exception if it is of another model."""
@@ -132,3 +139,4 @@ class Updates:
         self.optimizer.load_state_dict(state["optimizer"])
         for name, table in self.tables.items():
             table.load_state_dict(state["tables"][name])
+        self.estimator.load_state_dict(state.get("estimator", {}))  # earlier versions wrote none

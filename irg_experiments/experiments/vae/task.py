@@ -55,8 +55,15 @@ class VAETask:
         whose = f"latent={config.latent.name}"
         check_precision(config.precision, device)
         self.objective = _objective(config.objective, "objective")
+        samples = self.training.num_samples
         self.estimator = make_estimator(
-            config.method, latent.family, whose, tree, elementwise=False, objective=_demanding(self.objective, config.objective)
+            config.method,
+            latent.family,
+            whose,
+            tree,
+            elementwise=False,
+            objective=_demanding(self.objective, config.objective),
+            num_samples=samples,
         )
         self.method_label = self.estimator.label_for(latent.family)
         self.compared_objectives = {"": self.objective}  # by what is added to the names of their metrics
@@ -65,7 +72,7 @@ class VAETask:
         options = [config.objective, *config.gradient_variance.objectives]
         demands = map(_demanding, self.compared_objectives.values(), options)
         demanding = next((demand for demand in demands if demand), None)
-        self.compared = ComparedEstimators(config.gradient_variance, latent.family, whose, tree, demanding)
+        self.compared = ComparedEstimators(config.gradient_variance, latent.family, whose, tree, demanding, samples)
         self.data: ImageData = build(config.data, "data")  # last, as it may take a download
         check_batch_size(self.training.batch_size, len(self.data.train), "images")
         self._check_labels()
@@ -80,7 +87,8 @@ class VAETask:
         self.batch = bits(self.data.train.select(slice(self.training.batch_size)).binarized().to(device))
         self.parameters = list(self.model.parameters())
         self.optimizer = Adam(self.parameters, self.training.learning_rate)
-        self.loss_and_grad = loss_and_grad(self._loss, self.parameters, compiled, device)
+        fixed = not self.estimator.has_state
+        self.loss_and_grad = loss_and_grad(self._loss, self.parameters, compiled, device, fixed=fixed)
 
     def _check_model(self) -> None:
         model = self.config.model
@@ -160,12 +168,17 @@ class VAETask:
 
     def state_dict(self) -> dict[str, Any]:
         """See ``Task``."""
-        return {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "estimator": self.estimator.state_dict(),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See ``Task``."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
+        self.estimator.load_state_dict(state.get("estimator", {}))  # earlier versions wrote none
 
 
 def _objective(option: Component, section: str) -> Objective:

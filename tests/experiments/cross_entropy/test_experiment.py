@@ -44,8 +44,10 @@ def test_a_comparison_leaves_a_record_and_a_figure_and_is_shown_again_from_its_f
     assert (record["status"], record["method"], record["data"], record["compile"]) == ("done", None, None, "off")
     labels = {name: set(methods) for name, methods in record["metrics"].items()}
     assert {"implicit", "RSVI, B = 0", "RSVI, B = 20", "score function", "G-REP"} <= labels["Dirichlet"]
-    assert labels["von Mises"] == {"implicit", "finite difference", "RSVI", "score function", "measure-valued"}
-    assert record["metrics"]["von Mises"]["implicit"]["ratio"] == 1
+    centred = {f"{name}, {words}" for name in ("RSVI", "score function") for words in ("f centred", "best constant")}
+    for name in ("von Mises, κp = 1", "von Mises, κp = 10"):
+        assert labels[name] == {"implicit", "finite difference", "RSVI", "score function", "measure-valued"} | centred
+        assert record["metrics"][name]["implicit"]["ratio"] == 1
     assert "Dirichlet, 20 one-sample gradients of the cross-entropy per point" in printed
     assert "RSVI, B = 10" in printed
     assert "figures/variance.png" in printed
@@ -58,10 +60,15 @@ def test_a_comparison_leaves_a_record_and_a_figure_and_is_shown_again_from_its_f
 
 @pytest.mark.parametrize("name", ABLE)
 def test_a_method_alone_is_measured_of_what_it_supports(compose: Compose, tmp_path: Path, name: str):
-    directory = run(compose, tmp_path, f"method={name}", "measurement.points=2")
+    directory = run(compose, tmp_path, f"method={name}", "measurement.points=2", "von_mises.concentration=2.0")
     record, method = record_of(directory), METHODS[name]
     families = {"Dirichlet": Dirichlet, "von Mises": VonMises}
-    expected = {it: {method.label_for(family)} for it, family in families.items() if supports(method, family)}
+    variants = ("", ", f centred", ", best constant") if method.depends_on_constants else ("",)
+    expected = {
+        it: {method.label_for(family) + variant for variant in variants}
+        for it, family in families.items()
+        if supports(method, family)
+    }
     assert directory.name.startswith(f"{name}-smoke-seed0-")
     assert {it: set(methods) for it, methods in record["metrics"].items()} == expected
     assert (record["method"], record["method_label"]) == (name, method.label)
@@ -69,10 +76,13 @@ def test_a_method_alone_is_measured_of_what_it_supports(compose: Compose, tmp_pa
 
 
 def test_a_list_of_methods_with_options(compose: Compose, tmp_path: Path):
-    record = record_of(run(compose, tmp_path, "methods=[implicit,{name: rsvi, augmentation: 7}]", "von_mises.replicates=6"))
+    methods = "methods=[implicit,{name: rsvi, augmentation: 7},{name: rsvi, baseline: moving_average}]"
+    changes = ("von_mises.replicates=6", "von_mises.concentration=[2.0]", "measurement.subtracted=[mean]")
+    record = record_of(run(compose, tmp_path, methods, *changes))
+    average = "moving average, decay = 0.99"
     assert {name: list(found) for name, found in record["metrics"].items()} == {
-        "Dirichlet": ["implicit", "RSVI, B = 7"],
-        "von Mises": ["implicit", "RSVI"],
+        "Dirichlet": ["implicit", "RSVI, B = 7, f centred", f"RSVI, B = 1, {average}"],
+        "von Mises": ["implicit", "RSVI, f centred", f"RSVI, {average}"],
     }
     assert record["config"]["methods"][1]["correction"] is True
 
@@ -107,7 +117,10 @@ def test_one_method_and_a_comparison_of_one_are_two_runs(compose: Compose, tmp_p
         ("dirichlet.sweep=[3,1]", "dirichlet.sweep must be two positive numbers of at most 1e6, the smaller first"),
         ("von_mises.sweep=[0,1]", "von_mises.sweep must be two positive numbers of at most 1e6, the smaller first"),
         ("von_mises.loc=nan", "von_mises.loc must be a number, not NaN."),
-        ("von_mises.concentration=-1", "von_mises.concentration must be a positive number of at most 1e6, not -1."),
+        (
+            "von_mises.concentration=-1",
+            "von_mises.concentration must be a positive number of at most 1e6, or a list of different ones",
+        ),
         ("data=bars", "experiment=cross_entropy takes no data: leave out data=…"),
     ],
 )

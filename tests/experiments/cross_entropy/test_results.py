@@ -3,10 +3,11 @@ import math
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import pytest
 
 from irg_experiments.experiments.cross_entropy import CrossEntropyExperiment, results
-from irg_experiments.experiments.cross_entropy.figures import variance_sweeps
+from irg_experiments.experiments.cross_entropy.figures import panel, variance_sweeps
 from irg_experiments.results.collect import load_record
 from irg_experiments.results.record import Record
 from irg_experiments.results.table import markdown
@@ -67,6 +68,29 @@ def test_a_method_alone_has_no_ratios():
     alone = record()
     alone["metrics"]["Dirichlet"]["RSVI"] = {name: it for name, it in VALUES.items() if "ratio" not in name}
     assert rows(alone) == [["Dirichlet", "RSVI", "2.00", "–", "–", "–", "+0.5", "1.5", "3.00", "6.00"]]
+
+
+def test_the_headline_has_a_column_for_what_was_subtracted():
+    one = record(label="RSVI, B = 1")
+    found = one["metrics"]["Dirichlet"]
+    found["implicit"] = {**VALUES, "ratio": 1.0, "least_ratio": 1.0, "most_ratio": 1.0}
+    table = results.headline_table([one])
+    assert table.header == ["distribution", "method", "f as it is"]
+    found["RSVI, B = 1, f centred"] = {**VALUES, "ratio": 1.1, "least_ratio": 0.9, "most_ratio": 1.3}
+    table = results.headline_table([one])
+    assert table.header == ["distribution", "method", "f as it is", "f centred"]
+    assert [list(row) for row in table.rows] == [
+        ["Dirichlet", "implicit", "1.00× (1.00× to 1.00×)", "–"],
+        ["Dirichlet", "RSVI, B = 1", "4.00× (1.00× to 8.00×)", "1.10× (0.900× to 1.30×)"],
+    ]
+
+
+def test_panels_of_von_mises_are_tables_of_their_own():
+    one = {**record(), "config": {"measurement": {"blocks": 2}, "von_mises": {"replicates": 20}}}
+    one["metrics"] = {f"von Mises, κp = {it}": {"implicit": VALUES} for it in (1, 10)}
+    titles = [table.title for table in results.tables_by_distribution(one)]
+    words = "20 one-sample gradients of the cross-entropy per point"
+    assert titles == [f"von Mises, κp = {it}, {words}" for it in (1, 10)]
 
 
 def test_budgets_are_told_apart_where_they_differ():
@@ -137,9 +161,33 @@ def test_curves_of_schema_1_have_the_labels_of_its_record(tmp_path: Path):
 
 
 def test_a_curve_that_is_not_finite_leaves_a_gap_in_the_figure(tmp_path: Path):
-    curve = {"distribution": "Dirichlet", "method": "a", "reference": False, "parameter": [1.0, 2.0, 3.0]}
+    curve = {
+        "distribution": "Dirichlet",
+        "method": "a",
+        "reference": False,
+        "subtracted": "nothing",
+        "parameter": [1.0, 2.0, 3.0],
+    }
     curves = [{**curve, "variance": [1.0, None, 2.0]}, {**curve, "method": "b", "variance": [None, math.nan, None]}]
     assert variance_sweeps(tmp_path / "variance.png", curves).exists()
+
+
+def test_lines_of_a_method_share_their_colour():
+    axes = plt.figure().add_subplot()
+    curve = {
+        "distribution": "von Mises, κp = 1",
+        "method": "a",
+        "reference": False,
+        "parameter": [1.0, 2.0],
+        "variance": [1.0, 2.0],
+    }
+    variants = [{**curve, "subtracted": it} for it in results.VARIANTS]
+    panel(axes, "von Mises, κp = 1", variants, ["a"])
+    lines = [line for line in axes.get_lines() if len(line.get_xdata())]
+    assert [line.get_linestyle() for line in lines] == ["-", ":", "--"]
+    assert len({line.get_color() for line in lines}) == 1
+    assert axes.get_legend_handles_labels()[1] == ["a", "f centred", "best constant"]
+    plt.close("all")
 
 
 def test_damaged_curves_cost_the_figure_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture):

@@ -75,7 +75,8 @@ class BetaFit(Experiment):
         from irg_experiments.implicit import Beta
 
         self.device = device
-        self.estimator = make_estimator(self.config.method, Beta, "experiment=beta_fit", self.tree)
+        samples = self.config.training.num_samples
+        self.estimator = make_estimator(self.config.method, Beta, "experiment=beta_fit", self.tree, num_samples=samples)
 
     def run(self, directory: Path) -> Result:
         """Fits q; a run of seconds, so that an interrupted one starts again."""
