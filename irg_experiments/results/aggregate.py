@@ -1,6 +1,7 @@
 """Repetitions of one configuration: which records they are, their mean and spread, and the command that repeats them."""
 
 import itertools
+import re
 import shlex
 import statistics
 from collections import defaultdict
@@ -57,6 +58,11 @@ def _leaves(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in config.items():
         leaves.update(_leaves(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value})
     return leaves
+
+
+def by_number(label: str) -> list[tuple[int, str]]:
+    """A key that sorts labels as people do, the whole numbers in them by size: B = 5 before B = 10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", label)]
 
 
 def numbered(name: str, others: Container[str]) -> str:

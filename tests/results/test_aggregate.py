@@ -1,6 +1,6 @@
 from typing import Any
 
-from irg_experiments.results.aggregate import code_note, command, numbered, repetitions, spread
+from irg_experiments.results.aggregate import by_number, code_note, command, numbered, repetitions, spread
 
 
 def record(seed: int, group: str = "g", commit: str = "a" * 40, started: str = "2026-01-01", **changes: Any) -> dict[str, Any]:
@@ -41,3 +41,16 @@ def test_spread():
 
 def test_equal_names_are_numbered():
     assert [numbered("a", others) for others in ([], ["b"], ["a"], ["a", "a (2)"])] == ["a", "a", "a (2)", "a (3)"]
+
+
+def test_labels_are_sorted_by_the_numbers_in_them():
+    labels = ["RSVI, B = 5", "RSVI, B = 20", "RSVI, B = 5, no correction", "RSVI", "implicit", "10 codes", "9 codes"]
+    assert sorted(labels, key=by_number) == [
+        "9 codes",
+        "10 codes",
+        "RSVI",
+        "RSVI, B = 5",
+        "RSVI, B = 5, no correction",
+        "RSVI, B = 20",
+        "implicit",
+    ]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from irg_experiments.experiments.protocol import UNTOLD
-from irg_experiments.results.aggregate import code_note, command, options_that_differ, repetitions, spread
+from irg_experiments.results.aggregate import by_number, code_note, command, options_that_differ, repetitions, spread
 from irg_experiments.results.arrays import Arrays
 from irg_experiments.results.paper import Printed, difference, has_options_of_its_file
 from irg_experiments.results.record import Record
@@ -61,7 +61,8 @@ def perplexity_table(records: Sequence[Record]) -> Table:
 
 def groups_of(records: Sequence[Record]) -> list[list[Record]]:
     """Repetitions of each configuration, in the order of the tables."""
-    return sorted(repetitions(records), key=lambda runs: [runs[0][key] for key in ("model", "method_label", "data", "budget")])
+    names = ("model", "method_label", "data", "budget")
+    return sorted(repetitions(records), key=lambda runs: [by_number(runs[0][name]) for name in names])
 
 
 def note(records: Sequence[Record], groups: Sequence[Sequence[Record]]) -> str:
