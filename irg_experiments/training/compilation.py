@@ -19,6 +19,7 @@ def loss_and_grad(
     device: torch.device,
     varying: Callable[..., Iterable[Tensor]] = lambda *_: (),
     inputs: Callable[..., Iterable[Tensor]] = lambda *_: (),
+    static: bool = False,
 ) -> LossAndGrad:
     """A function of the same arguments as ``loss`` that returns the detached loss and its gradients.
 
@@ -35,6 +36,8 @@ def loss_and_grad(
         varying: takes the arguments of ``loss`` and returns the tensors whose first dimension differs between calls.
         inputs: takes the arguments of ``loss`` and returns those of them whose gradients are returned after those of the
             parameters; they require gradients.
+        static: whether shapes never change, so that nothing is compiled for any size. torch otherwise takes the shapes of other
+            functions that this one compiled for changing shapes of the same one.
 
     Raises:
         UserError: ``compiled``, but there is no compiler for the device.
@@ -49,7 +52,7 @@ def loss_and_grad(
         return function
     if not can_compile(device):
         raise UserError(f"compile=on needs a compiler for device={device.type}. Install g++ or use compile=off.")
-    return _compile(function, varying)
+    return _compile(function, varying, static)
 
 
 def allow_compilations(number: int) -> None:
@@ -59,14 +62,15 @@ def allow_compilations(number: int) -> None:
     dynamo_config.recompile_limit = max(dynamo_config.recompile_limit, number)
 
 
-def _compile(function: LossAndGrad, varying: Callable[..., Iterable[Tensor]]) -> LossAndGrad:
+def _compile(function: LossAndGrad, varying: Callable[..., Iterable[Tensor]], static: bool) -> LossAndGrad:
     from irg_experiments.implicit.private_torch import dynamo_config, dynamo_mark_dynamic  # takes seconds to import
 
     dynamo_config.trace_autograd_ops = True  # otherwise torch.autograd.grad breaks the graph
     # torch counts compilations per line of code and stops at eight, which a sweep over models in one process exceeds
     torch.compiler.reset()
     # "fallback_random": torch's own random number kernels, so that a seed gives the same draws as eager code
-    compiled = torch.compile(function, fullgraph=True, options={"fallback_random": True})
+    dynamic = False if static else None
+    compiled = torch.compile(function, fullgraph=True, dynamic=dynamic, options={"fallback_random": True})
 
     def call(*arguments: Any) -> tuple[Tensor, tuple[Tensor, ...]]:
         for tensor in varying(*arguments):
