@@ -100,15 +100,9 @@ def test_von_mises_variances_by_integration(estimator: Estimator, subtracted: st
     assert_below_threshold((curve.variance() - second).abs() / error, "variance")
 
 
-@pytest.mark.parametrize(
-    ("concentration", "as_it_is", "best"),
-    [
-        (10.0, (0.51, 2.3, 4.3, 1.8, 1.0), (0.51, 0.14, 0.16, 0.23, 0.40)),
-        (1.0, (0.67, 6.5, 12, 7.6, 5.4), (0.51, 0.14, 0.16, 0.23, 0.40)),
-    ],
-)
-def test_the_ratios_of_the_page_by_integration(concentration: float, as_it_is: tuple[float, ...], best: tuple[float, ...]):
-    """RSVI's variance as multiples of the implicit gradient's at five κ, for f as it is and with the best constant."""
+@pytest.mark.parametrize(("concentration", "as_it_is"), [(10.0, (0.51, 2.3, 4.3, 1.8, 1.0)), (1.0, (0.67, 6.5, 12, 7.6, 5.4))])
+def test_the_ratios_of_the_page_by_integration(concentration: float, as_it_is: tuple[float, ...]):
+    """RSVI's variance as multiples of the implicit gradient's at five κ: f as it is, centred, and with the best constant."""
     sweep = von_mises(5, loc=0.0, concentration=concentration)
     sweep = dataclasses.replace(sweep, values=torch.tensor([0.3, 1.0, 3.3, 10.0, 100.0], dtype=torch.float64))
     z, weight = on_the_circle(sweep)
@@ -121,7 +115,8 @@ def test_the_ratios_of_the_page_by_integration(concentration: float, as_it_is: t
 
     for stated, ratio in (
         (as_it_is, variance("RSVI")),
-        (best, variance("RSVI", best_by_integration(sweep, "RSVI"))),
+        ((0.60, 1.1, 3.6, 1.7, 1.0), variance("RSVI", (weight * sweep.loss(z)).sum(0))),
+        ((0.51, 0.14, 0.16, 0.23, 0.40), variance("RSVI", best_by_integration(sweep, "RSVI"))),
     ):
         torch.testing.assert_close(ratio / variance("implicit"), torch.tensor(stated).double(), rtol=0.05, atol=0)
 
@@ -142,7 +137,7 @@ def test_the_best_constant_is_that_of_integration(estimator: Estimator):
 
 def test_what_is_subtracted_changes_the_variance_alone():
     """The score function on the Dirichlet: a hundred times less variance when f is centred; all means are exact."""
-    curves = curves_of(SWEEPS[0], [Implicit(), ScoreFunction()], 2000, ("nothing", "mean", "best"))
+    curves = curves_of(SWEEPS[0], [Implicit(), ScoreFunction()], 500, ("nothing", "mean", "best"))
     assert [curve.label for curve in curves] == [
         "implicit",
         "score function",
@@ -155,7 +150,7 @@ def test_what_is_subtracted_changes_the_variance_alone():
         assert_below_threshold(curve.z_score().abs(), curve.label)
     _, plain, centred, best = (curve.variance().sum().item() for curve in curves)
     assert centred < 0.01 * plain
-    assert best < 1.05 * centred
+    assert best < 1.5 * centred
     assert [("constant" in curve.points(), curve.points()["subtracted"]) for curve in curves[1:]] == [
         (False, "nothing"),
         (True, "mean"),
