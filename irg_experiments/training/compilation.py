@@ -20,6 +20,7 @@ def loss_and_grad(
     varying: Callable[..., Iterable[Tensor]] = lambda *_: (),
     inputs: Callable[..., Iterable[Tensor]] = lambda *_: (),
     fixed: bool = False,
+    static: bool = False,
 ) -> LossAndGrad:
     """A function of the same arguments as ``loss`` that returns the detached loss and its gradients.
 
@@ -38,6 +39,8 @@ def loss_and_grad(
             parameters; they require gradients.
         fixed: whether what ``loss`` uses stays as it is at the first call, but for its arguments and the values of parameters.
             Compiled code then checks the arguments alone, which saves a tenth of a step.
+        static: whether shapes never change, so that nothing is compiled for any size. torch otherwise takes the shapes of other
+            functions that this one compiled for changing shapes of the same one.
 
     Raises:
         UserError: ``compiled``, but there is no compiler for the device.
@@ -50,9 +53,11 @@ def loss_and_grad(
 
     if not compiled:
         return function
+    # torch finds compiled code by the code object, which all functions of this definition share
+    function.__code__ = function.__code__.replace()
     if not can_compile(device):
         raise UserError(f"compile=on needs a compiler for device={device.type}. Install g++ or use compile=off.")
-    return _compile(function, varying, fixed)
+    return _compile(function, varying, fixed, static)
 
 
 def _of_arguments(guards: Sequence[Any]) -> list[bool]:
@@ -67,7 +72,7 @@ def allow_compilations(number: int) -> None:
     dynamo_config.recompile_limit = max(dynamo_config.recompile_limit, number)
 
 
-def _compile(function: LossAndGrad, varying: Callable[..., Iterable[Tensor]], fixed: bool) -> LossAndGrad:
+def _compile(function: LossAndGrad, varying: Callable[..., Iterable[Tensor]], fixed: bool, static: bool) -> LossAndGrad:
     from irg_experiments.implicit.private_torch import dynamo_config, dynamo_mark_dynamic  # takes seconds to import
 
     dynamo_config.trace_autograd_ops = True  # otherwise torch.autograd.grad breaks the graph
@@ -75,7 +80,7 @@ def _compile(function: LossAndGrad, varying: Callable[..., Iterable[Tensor]], fi
     torch.compiler.reset()
     # "fallback_random": torch's own random number kernels, so that a seed gives the same draws as eager code
     options: dict[str, Any] = {"fallback_random": True, **({"guard_filter_fn": _of_arguments} if fixed else {})}
-    compiled = torch.compile(function, fullgraph=True, options=options)
+    compiled = torch.compile(function, fullgraph=True, dynamic=False if static else None, options=options)
 
     def call(*arguments: Any) -> tuple[Tensor, tuple[Tensor, ...]]:
         for tensor in varying(*arguments):

@@ -71,6 +71,16 @@ def test_fixed_code_takes_arguments_of_other_shapes_and_types():
         assert function(x, False)[0].item() == 4 * x.numel()
 
 
+@pytest.mark.compiler
+def test_two_fixed_functions_are_told_apart():
+    weight = torch.tensor(3.0, requires_grad=True)
+    first, second = (
+        loss_and_grad(lambda x, power=power: x * weight**power, [weight], True, CPU, fixed=True) for power in (1, 2)
+    )
+    for _ in range(2):
+        assert [function(torch.tensor(2.0))[0].item() for function in (first, second)] == [6.0, 18.0]
+
+
 @pytest.mark.cuda
 def test_a_training_step_on_cuda_equals_the_one_on_the_cpu():
     corpus = zipf_corpus(200, 20, 64)

@@ -1,5 +1,6 @@
 """One-sample gradients of a cross-entropy by every method that can differentiate samples of the distribution."""
 
+import logging
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +21,8 @@ from irg_experiments.experiments.cross_entropy.sweeps import Sweep, dirichlet_sw
 from irg_experiments.results.numbers import significant
 from irg_experiments.training.compilation import allow_compilations, loss_and_grad
 
+log = logging.getLogger(__name__)
+
 # values of the parameter, and what is subtracted from f, both of shape (replicates, points) -> gradients of that shape
 Step = Callable[[Tensor, Tensor], Tensor]
 
@@ -33,7 +36,7 @@ class Curve:
         replicates: gradients per point and block.
         step: computes them.
         subtracted: from f, a key of ``VARIANTS``.
-        constant: its value at each point, shape (points,), once ``begin`` has been called.
+        constant: its value at each point, shape (points,), zero until ``begin`` is called.
         count: gradients per point so far.
         deviation: from the exact gradient, summed over the gradients, shape (points,).
         square: squared deviations, summed.
@@ -46,11 +49,14 @@ class Curve:
     replicates: int
     step: Step
     subtracted: str = "nothing"
-    constant: Tensor = field(default_factory=lambda: torch.zeros(()))
+    constant: Tensor = field(init=False)
     count: int = 0
     deviation: Tensor = field(default_factory=lambda: torch.zeros(()))
     square: Tensor = field(default_factory=lambda: torch.zeros(()))
     seconds: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.constant = torch.zeros_like(self.sweep.values)
 
     @property
     def label(self) -> str:
@@ -68,7 +74,8 @@ class Curve:
         Args:
             blocks: of pairs of gradients from which the best constant is estimated.
         """
-        one_sample_gradients(self.step, self.sweep, self.replicates)
+        for _ in range(2):  # an estimator with a running mean is compiled without and with one
+            one_sample_gradients(self.step, self.sweep, self.replicates, self.constant)
         if self.subtracted == "mean":
             self.constant = self.sweep.mean
         elif self.subtracted == "best":
@@ -143,7 +150,7 @@ class Comparison:
         if device.type == "mps":
             raise UserError("experiment=cross_entropy sums in float64, which MPS devices lack. Choose device=cpu.")
         m = config.measurement
-        self.blocks = m.blocks
+        self.blocks, self.compiled = m.blocks, compiled and m.compiled == "steps"
         shared = (m.points, getattr(torch, m.dtype), device)
         replicates = {dirichlet_sweep(config.dirichlet, *shared): config.dirichlet.replicates}
         replicates |= dict.fromkeys(von_mises_sweeps(config.von_mises, *shared), config.von_mises.replicates)
@@ -152,15 +159,15 @@ class Comparison:
         self.curves = [
             curve
             for sweep, number in replicates.items()
-            for curve in curves_of(
-                sweep, self.estimators, per_block(number, m.blocks), m.subtracted, compiled and m.compiled == "steps"
-            )
+            for curve in curves_of(sweep, self.estimators, per_block(number, m.blocks), m.subtracted, self.compiled)
         ]
-        if compiled:
-            allow_compilations(2 * len(self.curves))  # an estimator with a running mean is compiled without and with one
+        if self.compiled:
+            allow_compilations(2 * len(self.curves))
 
     def run(self) -> None:
         """Computes all gradients, the methods in turns."""
+        if self.compiled:
+            log.info("Compiling the steps of all methods, which takes minutes.")
         for curve in self.curves:
             curve.begin(self.blocks)
         for _ in range(self.blocks):
@@ -223,7 +230,7 @@ def gradient_step(estimator: Estimator, sweep: Sweep, compiled: bool = False) ->
     def total(parameter: Tensor, constant: Tensor) -> Tensor:
         return estimator.expectation(lambda z: sweep.loss(z) - constant, sweep.q(parameter)).sum()
 
-    both = loss_and_grad(total, [], compiled, sweep.values.device, inputs=lambda parameter, _: [parameter])
+    both = loss_and_grad(total, [], compiled, sweep.values.device, inputs=lambda parameter, _: [parameter], static=True)
 
     def step(parameter: Tensor, constant: Tensor) -> Tensor:
         _, (gradient,) = both(parameter, constant)
@@ -232,17 +239,17 @@ def gradient_step(estimator: Estimator, sweep: Sweep, compiled: bool = False) ->
     return step
 
 
-def one_sample_gradients(step: Step, sweep: Sweep, replicates: int, constant: Tensor | None = None) -> Tensor:
+def one_sample_gradients(step: Step, sweep: Sweep, replicates: int, constant: Tensor) -> Tensor:
     """Independent gradients of shape (replicates, points).
 
     Args:
         step: computes them.
         sweep: gives the points.
         replicates: per point.
-        constant: what is subtracted from f at each point, shape (points,); nothing if None.
+        constant: what is subtracted from f at each point, shape (points,).
     """
     parameter = sweep.values.expand(replicates, -1).clone().requires_grad_()
-    return step(parameter, torch.zeros_like(sweep.values) if constant is None else constant.expand_as(sweep.values))
+    return step(parameter, constant)
 
 
 def best_constant(step: Step, sweep: Sweep, replicates: int, blocks: int) -> Tensor:
@@ -257,14 +264,14 @@ def best_constant(step: Step, sweep: Sweep, replicates: int, blocks: int) -> Ten
 
     Source: Greensmith, Bartlett & Baxter (2004).
     """
-    device = sweep.values.device
-    covariance, square = torch.zeros_like(sweep.values), torch.zeros_like(sweep.values)
+    device, zero = sweep.values.device, torch.zeros_like(sweep.values)
+    covariance, square = zero, zero
     for _ in range(blocks):
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
-            gradient = one_sample_gradients(step, sweep, replicates)
-        score = gradient - one_sample_gradients(step, sweep, replicates, torch.ones_like(sweep.values))
-        covariance += ((gradient - sweep.exact) * score).sum(0)
-        square += score.square().sum(0)
+            gradient = one_sample_gradients(step, sweep, replicates, zero)
+        score = gradient - one_sample_gradients(step, sweep, replicates, torch.ones_like(zero))
+        covariance = covariance + ((gradient - sweep.exact) * score).sum(0)
+        square = square + score.square().sum(0)
     return covariance / square
 
 

@@ -70,7 +70,7 @@ def _multiples(values: Values) -> str:
     if "ratio" not in values:
         return "–"
     ratio, least, most = (multiple(values[name]) for name in ("ratio", "least_ratio", "most_ratio"))
-    return f"{ratio} ({least} to {most})"
+    return ratio if least == most else f"{ratio} ({least} to {most})"
 
 
 def tables_by_distribution(record: Record) -> list[Table]:

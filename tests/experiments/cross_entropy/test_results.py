@@ -80,7 +80,7 @@ def test_the_headline_has_a_column_for_what_was_subtracted():
     table = results.headline_table([one])
     assert table.header == ["distribution", "method", "f as it is", "f centred"]
     assert [list(row) for row in table.rows] == [
-        ["Dirichlet", "implicit", "1.00× (1.00× to 1.00×)", "–"],
+        ["Dirichlet", "implicit", "1.00×", "–"],
         ["Dirichlet", "RSVI, B = 1", "4.00× (1.00× to 8.00×)", "1.10× (0.900× to 1.30×)"],
     ]
 
