@@ -30,7 +30,7 @@ def target(path: Path) -> Callable[..., Any]:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_file_names_a_function_whose_annotations_tell_its_kind_and_options(path: Path):
     hints, parameters = get_type_hints(target(path)), inspect.signature(target(path)).parameters
-    keys = options(path).keys() - {"_target_", "name", "recommended"}
+    keys = options(path).keys() - {"_target_", "name", "note", "recommended"}
     assert keys <= parameters.keys() <= hints.keys()
     assert hints["root"] is Path
     assert hints["return"] in (TopicData, ImageData)
