@@ -108,20 +108,35 @@ def _gamma_fraction(a: Tensor, z: Tensor) -> Tensor:
         p, q = bottom * p1 + top * p0, bottom * q1 + top * q0
         dp = bottom * dp1 + top * dp0 - p1 + n * p0
         dq = bottom * dq1 + top * dq0 - q1 + n * q0
-        new = p / q
-        new_slope = (dp - new * dq) / q
-        # the slope is a difference, only as accurate as its terms
-        size = new_slope.abs() + (new * dq / q).abs()
-        done = ((new - value).abs() <= eps * new.abs()) & ((new_slope - slope).abs() <= eps * size)
-        scale = 1 / q  # prevents overflow
-        old = (part * scale for part in (p1, q1, dp1, dq1))
-        return (*old, new, torch.ones_like(q), dp * scale, dq * scale, new, new_slope), done
+        return _next_convergent((p1, q1, dp1, dq1), (p, q, dp, dq), (value, slope), eps)
 
     one, zero = torch.ones_like(z), torch.zeros_like(z)
     b = z + 1 - a
     start = (zero, one, zero, zero, one, b, zero, -one, 1 / b, 1 / (b * b))
     *_, value, slope = _iterate(step, (a, z), start)
     return z * ((z.log() - torch.digamma(a)) * value + slope)
+
+
+def _next_convergent(
+    before: Sequence[Tensor], latest: Sequence[Tensor], found: Sequence[Tensor], eps: float
+) -> tuple[Sequence[Tensor], Tensor]:
+    """The state of a continued fraction after a step, and which elements have converged.
+
+    Args:
+        before: numerator p and denominator q of the convergent before, and their derivatives.
+        latest: those of the convergent of this step.
+        found: p/q and its derivative before this step.
+        eps: relative change from which on they count as converged.
+    """
+    p, q, dp, dq = latest
+    value = p / q
+    slope = (dp - value * dq) / q
+    # the slope is a difference, only as accurate as its terms
+    size = slope.abs() + (value * dq / q).abs()
+    done = ((value - found[0]).abs() <= eps * value.abs()) & ((slope - found[1]).abs() <= eps * size)
+    scale = 1 / q  # prevents overflow
+    old = (part * scale for part in before)
+    return (*old, value, torch.ones_like(q), dp * scale, dq * scale, value, slope), done
 
 
 def _beta_fraction(a: Tensor, b: Tensor, x: Tensor, in_first: Tensor) -> tuple[Tensor, Tensor]:
@@ -226,13 +241,7 @@ def _student_t_fraction(df: Tensor, y: Tensor, w: Tensor) -> tuple[Tensor, Tenso
         p, q = bottom * p1 + alpha * p0, bottom * q1 + alpha * q0
         dp = bottom * dp1 + alpha * dp0 + dbottom * p1 + dalpha * p0
         dq = bottom * dq1 + alpha * dq0 + dbottom * q1 + dalpha * q0
-        new = p / q
-        new_slope = (dp - new * dq) / q
-        size = new_slope.abs() + (new * dq / q).abs()
-        done = ((new - value).abs() <= eps * new.abs()) & ((new_slope - slope).abs() <= eps * size)
-        scale = 1 / q  # prevents overflow
-        old = (part * scale for part in (p1, q1, dp1, dq1))
-        return (*old, new, torch.ones_like(q), dp * scale, dq * scale, new, new_slope), done
+        return _next_convergent((p1, q1, dp1, dq1), (p, q, dp, dq), (value, slope), eps)
 
     a, dlog = 0.5 * df, y / df  # ∂ln w/∂(df) at fixed t
     one, zero = torch.ones_like(y), torch.zeros_like(y)
