@@ -16,7 +16,7 @@ from irg_experiments.results.record import Record
 from irg_experiments.results.table import Table
 
 # keys of configs, as dotted paths, without influence on results, or for which tables have columns of their own
-UNTOLD = ("seed", "output", "rerun", "data.root", "training.log_every", "training.checkpoint_every")
+UNTOLD = ("seed", "output", "rerun", "profile", "data.root", "training.log_every", "training.checkpoint_every")
 
 
 class ExperimentConfig(Section):
@@ -47,6 +47,16 @@ class ExperimentConfig(Section):
     def labels(self) -> tuple[str, ...]:
         """What names the run's folder besides budget and seed."""
         return ()
+
+
+class TrainedConfig(ExperimentConfig):
+    """The keys that every experiment which trains a model has.
+
+    Attributes:
+        profile: whether some training steps are traced, see ``irg_experiments.training.profiling``.
+    """
+
+    profile: Annotated[Boolean, CONDUCT] = False
 
 
 class TrainingConfig(Section):

@@ -166,7 +166,7 @@ def recorded_config(settings: ExperimentConfig, config: DictConfig) -> dict[str,
 def command(overrides: Sequence[str], tree: ConfigTree) -> str:
     """The command line that gives this run, without where it writes and where data are."""
     folders = [word for folder in tree.extra for word in ("--config-dir", os.path.relpath(folder))]
-    kept = [item for item in overrides if not item.startswith(("output=", "rerun=", "data.root=", "hydra."))]
+    kept = [item for item in overrides if not item.startswith(("output=", "rerun=", "profile=", "data.root=", "hydra."))]
     return shlex.join(["irg-run", *folders, *kept])
 
 

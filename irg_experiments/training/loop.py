@@ -4,6 +4,8 @@ import copy
 import logging
 import math
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,6 +18,7 @@ from irg_experiments.training import distributed
 from irg_experiments.training.checkpoint import restore_checkpoint, save_checkpoint
 from irg_experiments.training.metrics_log import MetricsLog
 from irg_experiments.training.process import fast_steps
+from irg_experiments.training.profiling import profiled_steps
 from irg_experiments.training.progress import TrainingProgress
 
 log = logging.getLogger(__name__)
@@ -95,7 +98,9 @@ class TrainingResult:
     wall_seconds: float
 
 
-def train(task: Task, schedule: Schedule, seed: int, directory: Path, device: torch.device) -> TrainingResult:
+def train(
+    task: Task, schedule: Schedule, seed: int, directory: Path, device: torch.device, profile: bool = False
+) -> TrainingResult:
     """Trains the task to the end of its schedule, resuming from the newest usable checkpoint in the directory.
 
     With a selection, the task is left in its best state, whose metrics are returned with ``best_step`` and ``last_step``.
@@ -114,6 +119,7 @@ def train(task: Task, schedule: Schedule, seed: int, directory: Path, device: to
         seed: of the evaluations' random draws.
         directory: of the run; it receives checkpoints, ``metrics.jsonl`` and ``tensorboard/``.
         device: whose random state belongs to the run, besides that of the CPU.
+        profile: whether some steps are traced, see ``irg_experiments.training.profiling``.
 
     Raises:
         DivergedError: the loss became NaN or infinite; the last good checkpoint is kept.
@@ -122,12 +128,19 @@ def train(task: Task, schedule: Schedule, seed: int, directory: Path, device: to
     run = _Run(task, schedule, seed, directory, device)
     try:
         bar = TrainingProgress(schedule.steps, run.step, shown=distributed.is_first())
-        with bar as progress, fast_steps():
-            run.to_the_end(progress)
+        with bar as progress, fast_steps(), _observed_steps(profile, directory, device) as observe:
+            run.to_the_end(progress, observe)
     finally:
         if run.metrics_log:
             run.metrics_log.close()
     return TrainingResult(run.selected_metrics(), run.step / max(run.training_seconds, 1e-9), run.wall_seconds)
+
+
+def _observed_steps(profile: bool, directory: Path, device: torch.device) -> AbstractContextManager[Callable[[], None]]:
+    """Gives what is called after each step."""
+    if not (profile and distributed.is_first()):
+        return nullcontext(lambda: None)
+    return profiled_steps(directory, device)
 
 
 @dataclass
@@ -175,10 +188,11 @@ class _Run:
         if not distributed.is_first():
             self._take_over(state)
 
-    def to_the_end(self, progress: TrainingProgress) -> None:
+    def to_the_end(self, progress: TrainingProgress, observe: Callable[[], None]) -> None:
+        """Trains; calls ``observe`` after each step."""
         previous_wall, session_start = self.wall_seconds, time.perf_counter()
         while not self._finished():
-            self._train_until_something_is_due()
+            self._train_until_something_is_due(observe)
             train_loss = self._finite_mean_loss()
             row = {"train_loss": train_loss}
             if self.schedule.due(self.step, self.schedule.evaluate_every):
@@ -217,7 +231,7 @@ class _Run:
         else:
             self.best.stale += 1
 
-    def _train_until_something_is_due(self) -> None:
+    def _train_until_something_is_due(self, observe: Callable[[], None]) -> None:
         s, start = self.schedule, time.perf_counter()
         intervals = (s.log_every, s.evaluate_every, s.checkpoint_every)
         while True:
@@ -225,6 +239,7 @@ class _Run:
             self._loss_sum += self.task.training_step(self.step)
             self._loss_steps += 1
             self.step += 1
+            observe()
             if any(s.due(self.step, every) for every in intervals):
                 break
         self.training_seconds += time.perf_counter() - start

@@ -29,6 +29,7 @@ BAD: dict[str, list[tuple[str, ...]]] = {
     "threads": [(f"threads={value}",) for value in ("0", "-1", "1.5", "two", "true", "100000")],
     "compile": [(f"compile={value}",) for value in ("yes", "true", "1", "null")],
     "rerun": [(f"rerun={value}",) for value in ("no", "1", "null")],
+    "profile": [(f"profile={value}",) for value in ("yes", "1", "null")] + [("experiment=accuracy", "profile=true")],
     "device": [(f"device={value}",) for value in ("gpu", "null", "0", "[cpu]")],
     "output": [(f"output={value}",) for value in ("[a]", "5", "null", "''")],
     "quotes": [("output=é",), ("output=日本",)],

@@ -3,7 +3,7 @@
 from irg_experiments.config.components import Component, DataSet
 from irg_experiments.config.types import Count, Natural, Positive
 from irg_experiments.experiments.gradient_variance import GradientVariance
-from irg_experiments.experiments.protocol import ExperimentConfig, TrainingConfig
+from irg_experiments.experiments.protocol import TrainedConfig, TrainingConfig
 
 
 class Training(TrainingConfig):
@@ -20,7 +20,7 @@ class Training(TrainingConfig):
     num_samples: Count | None
 
 
-class LDAConfig(ExperimentConfig):
+class LDAConfig(TrainedConfig):
     """The sections besides the keys that every experiment has.
 
     Attributes:

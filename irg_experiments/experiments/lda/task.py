@@ -91,7 +91,7 @@ class LDATask(abc.ABC):
         """Trains to the end of the budget."""
         t = self.training
         schedule = Schedule(t.steps, t.log_every, t.evaluate_every, t.checkpoint_every)
-        return train(self, schedule, self.config.seed, directory, self.device)
+        return train(self, schedule, self.config.seed, directory, self.device, self.config.profile)
 
     def evaluate(self, step: int) -> dict[str, float]:
         """Perplexity, bound and divergence of the whole test set, from one sample of the topic weights per document."""

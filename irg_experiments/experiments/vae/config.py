@@ -9,7 +9,7 @@ from irg_experiments.config.latent_space import LatentSpace
 from irg_experiments.config.types import Count, Must, Natural, Positive, Precision
 from irg_experiments.config.validation import Misfit, Section
 from irg_experiments.experiments.gradient_variance import GradientVariance
-from irg_experiments.experiments.protocol import ExperimentConfig, TrainingConfig
+from irg_experiments.experiments.protocol import TrainedConfig, TrainingConfig
 from irg_experiments.training.annealing import Annealing
 
 Counts = Annotated[list[Count], Must("a list of whole numbers of at least 1, such as [100, 600, 1000]")]
@@ -67,7 +67,7 @@ class VAEGradientVariance(GradientVariance):
 ELBO = Component(_target_="irg_experiments.models.objectives.ELBO", name="elbo")
 
 
-class VAEConfig(ExperimentConfig):
+class VAEConfig(TrainedConfig):
     """The sections besides the keys that every experiment has.
 
     Attributes:

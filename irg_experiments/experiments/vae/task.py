@@ -112,7 +112,7 @@ class VAETask:
         t = self.training
         selection = Selection(t.patience, t.kl_warmup_steps) if self.selects else None
         schedule = Schedule(t.steps, t.log_every, t.evaluate_every, t.checkpoint_every, selection)
-        result = train(self, schedule, self.config.seed, directory, self.device)
+        result = train(self, schedule, self.config.seed, directory, self.device, self.config.profile)
         last = {"best_step": t.steps, "last_step": t.steps}
         return dataclasses.replace(result, metrics={**last, **result.metrics})
 
