@@ -211,6 +211,20 @@ def test_clipped_parameters_are_counted(parameterization: Any, least: float, mos
     assert latent._clipped is None
 
 
+@pytest.mark.parametrize("parameterization", PARAMETERIZATIONS)
+def test_a_precision_beyond_a_limit_comes_back_but_goes_no_further(parameterization: Any):
+    """A loss that pulls all precisions one way moves those within the limits and those beyond the other limit."""
+    latent = latents.VonMisesFisherLatent(2)
+    latent.parameterization, latent.limits = parameterization, (0.2, 4.0)
+    outputs = torch.zeros(3, 4)
+    outputs[:, -1] = torch.tensor([-5.0, 0.1, 5.0])
+    outputs.requires_grad_()
+    for direction, moves in ((1, [False, True, True]), (-1, [True, True, False])):
+        (gradient,) = torch.autograd.grad(direction * latent.posterior(outputs).concentration.sum(), outputs)
+        assert (gradient[:, -1] * direction > 0).tolist() == moves
+        assert (gradient[:, -1] != 0).tolist() == moves
+
+
 def target_of(name: str) -> Any:
     return find(Component(**TREE.load("latent", name)), "latent")
 

@@ -15,6 +15,7 @@ from torch.nn.functional import softplus
 from irg_experiments.config.types import Must
 from irg_experiments.models.common import LIMITS
 from irg_experiments.models.latents.geometry import Geometry, in_prior_units
+from irg_experiments.models.latents.limits import clip
 
 # how the positive parameters of a posterior follow from the encoder's outputs, see ``Latent.positive``
 Parameterization = Annotated[Literal["natural", "location_precision"], Must("natural or location_precision")]
@@ -100,7 +101,7 @@ class Latent(nn.Module, abc.ABC):
         return self._clip(values, *self.limits)
 
     def _clip(self, values: Tensor, least: float, most: float) -> Tensor:
-        clipped = values.clamp(least, most)
+        clipped = clip(values, least, most)
         if self._clipped is not None:
             self._clipped.append(clipped != values)
         return clipped
