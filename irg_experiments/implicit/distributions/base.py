@@ -1,7 +1,9 @@
 """The abstract base classes of the distributions: sampling, expansion, validation and saturation."""
 
 import abc
+import functools
 import math
+from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 import torch
@@ -10,6 +12,23 @@ from torch.distributions import Distribution
 from torch.types import _size
 
 from irg_experiments.implicit.rule import reparameterize
+
+
+def in_float64(formula: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Decorator: computes a formula of tensors in float64, if their device has it, and rounds the result to their dtype.
+
+    For differences of terms that are much larger than the difference: at a concentration of 1e6, float32 leaves an error of 10%
+    in a divergence between Gamma distributions, and its gradient is zero.
+    """
+
+    @functools.wraps(formula)
+    def wrapped(*tensors: Tensor) -> Tensor:
+        if any(tensor.device.type == "mps" for tensor in tensors):
+            return formula(*tensors)
+        dtype = functools.reduce(torch.promote_types, (tensor.dtype for tensor in tensors))
+        return formula(*(tensor.double() for tensor in tensors)).to(dtype)
+
+    return wrapped
 
 
 class Reparameterizable(Distribution, abc.ABC):

@@ -4,7 +4,7 @@ import torch
 from torch import Generator, Size, Tensor
 from torch.nn.functional import logsigmoid
 
-from irg_experiments.implicit.distributions.base import Reparameterizable, inside_unit_interval
+from irg_experiments.implicit.distributions.base import Reparameterizable, in_float64, inside_unit_interval
 from irg_experiments.implicit.distributions.gamma import log_gamma_rsample
 from irg_experiments.implicit.special.beta import betainc
 
@@ -26,6 +26,14 @@ class Beta(Reparameterizable, torch.distributions.Beta):
     def _draw(self, shape: Size, generator: Generator | None) -> Tensor:
         concentrations = (self.concentration1.expand(shape), self.concentration0.expand(shape))
         return beta_from_log_gammas(*(log_gamma_rsample(concentration, generator) for concentration in concentrations))
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """The log-density, in nats."""
+        return _log_density(self.concentration1, self.concentration0, self._validated(value))
+
+    def entropy(self) -> Tensor:
+        """ln B(a, b) − (a − 1) ψ(a) − (b − 1) ψ(b) + (a + b − 2) ψ(a + b), in nats."""
+        return _entropy(self.concentration1, self.concentration0)
 
     def cdf(self, value: Tensor) -> Tensor:
         """P(Z ≤ value), by ``special.betainc``; differentiable in the value and both concentrations."""
@@ -53,7 +61,24 @@ def kl_beta_beta(p: Beta, q: Beta) -> Tensor:
 
     ln B(a_q, b_q) − ln B(a_p, b_p) + (a_p − a_q) ψ(a_p) + (b_p − b_q) ψ(b_p) − (s_p − s_q) ψ(s_p).
     """
-    pa, pb, qa, qb = p.concentration1, p.concentration0, q.concentration1, q.concentration0
-    normaliser = (pa + pb).lgamma() - pa.lgamma() - pb.lgamma() - ((qa + qb).lgamma() - qa.lgamma() - qb.lgamma())
+    return _divergence(p.concentration1, p.concentration0, q.concentration1, q.concentration0)
+
+
+@in_float64
+def _divergence(pa: Tensor, pb: Tensor, qa: Tensor, qb: Tensor) -> Tensor:
     means = (pa - qa) * pa.digamma() + (pb - qb) * pb.digamma()
-    return normaliser + means - (pa + pb - qa - qb) * (pa + pb).digamma()
+    return _log_beta(qa, qb) - _log_beta(pa, pb) + means - (pa + pb - qa - qb) * (pa + pb).digamma()
+
+
+@in_float64
+def _log_density(a: Tensor, b: Tensor, value: Tensor) -> Tensor:
+    return torch.xlogy(a - 1, value) + torch.special.xlog1py(b - 1, -value) - _log_beta(a, b)
+
+
+@in_float64
+def _entropy(a: Tensor, b: Tensor) -> Tensor:
+    return _log_beta(a, b) - (a - 1) * a.digamma() - (b - 1) * b.digamma() + (a + b - 2) * (a + b).digamma()
+
+
+def _log_beta(a: Tensor, b: Tensor) -> Tensor:
+    return a.lgamma() + b.lgamma() - (a + b).lgamma()

@@ -3,7 +3,7 @@
 import torch
 from torch import Generator, Size, Tensor
 
-from irg_experiments.implicit.distributions.base import Reparameterizable
+from irg_experiments.implicit.distributions.base import Reparameterizable, in_float64
 from irg_experiments.implicit.rule import implicit_sample
 from irg_experiments.implicit.sampling import standard_gamma, standard_log_gamma
 from irg_experiments.implicit.special.gamma import gamma_sample_grad, log_gamma_sample_grad
@@ -35,6 +35,14 @@ class Gamma(Reparameterizable, torch.distributions.Gamma):
         sample = implicit_sample(value, gamma_sample_grad, concentration) / self.rate
         return sample.clamp(min=torch.finfo(sample.dtype).tiny)
 
+    def log_prob(self, value: Tensor) -> Tensor:
+        """The log-density, in nats."""
+        return _log_density(self.concentration, self.rate, self._validated(value))
+
+    def entropy(self) -> Tensor:
+        """a − ln rate + ln Γ(a) + (1 − a) ψ(a), in nats."""
+        return _entropy(self.concentration, self.rate)
+
     def cdf(self, value: Tensor) -> Tensor:
         """P(Z ≤ value) = P(a, rate · value), by ``special.gammainc``; differentiable in the value and both parameters."""
         return gammainc(self.concentration, self._unit_rate(value))
@@ -47,8 +55,23 @@ class Gamma(Reparameterizable, torch.distributions.Gamma):
         return self.rate * self._validated(value)
 
 
+@in_float64
+def _log_density(a: Tensor, rate: Tensor, value: Tensor) -> Tensor:
+    return torch.xlogy(a, rate) + torch.xlogy(a - 1, value) - rate * value - a.lgamma()
+
+
+@in_float64
+def _entropy(a: Tensor, rate: Tensor) -> Tensor:
+    return a - rate.log() + a.lgamma() + (1 - a) * a.digamma()
+
+
 @torch.distributions.register_kl(Gamma, Gamma)
 def kl_gamma_gamma(p: Gamma, q: Gamma) -> Tensor:
     """KL(p ‖ q) = (a_p − a_q) ψ(a_p) − ln Γ(a_p) + ln Γ(a_q) − a_q ln(r_q/r_p) + a_p (r_q/r_p − 1), in nats."""
-    a, b, ratio = p.concentration, q.concentration, q.rate / p.rate
+    return _divergence(p.concentration, p.rate, q.concentration, q.rate)
+
+
+@in_float64
+def _divergence(a: Tensor, rate: Tensor, b: Tensor, other_rate: Tensor) -> Tensor:
+    ratio = other_rate / rate
     return (a - b) * a.digamma() - a.lgamma() + b.lgamma() - b * ratio.log() + a * (ratio - 1)

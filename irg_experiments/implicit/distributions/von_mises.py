@@ -10,6 +10,7 @@ from irg_experiments.implicit.distributions.base import Reparameterizable
 from irg_experiments.implicit.rule import implicit_sample
 from irg_experiments.implicit.sampling import standard_von_mises
 from irg_experiments.implicit.special.von_mises import circular_variance, von_mises_cdf, von_mises_sample_grad
+from irg_experiments.implicit.special.von_mises_fisher import von_mises_fisher_log_peak, von_mises_fisher_negentropy
 
 
 class VonMises(Reparameterizable, torch.distributions.VonMises):
@@ -37,7 +38,7 @@ class VonMises(Reparameterizable, torch.distributions.VonMises):
     def log_prob(self, value: Tensor) -> Tensor:
         """The log-density, in nats; uses cos x − 1 = −2 sin²(x/2), which stays accurate for large κ."""
         half = (0.5 * (self._validated(value) - self.loc)).sin()
-        return -2 * self.concentration * half.square() - math.log(2 * math.pi) - self._log_i0e()
+        return von_mises_fisher_log_peak(self.concentration, 2) - 2 * self.concentration * half.square()
 
     def cdf(self, value: Tensor) -> Tensor:
         """The probability between loc − π and value, by ``special.von_mises_cdf``; 1/2 at loc.
@@ -57,10 +58,7 @@ class VonMises(Reparameterizable, torch.distributions.VonMises):
 
     def entropy(self) -> Tensor:
         """ln(2π I0(κ)) − κ I1(κ)/I0(κ), in nats."""
-        return math.log(2 * math.pi) + self._log_i0e() + self.concentration * self.variance
-
-    def _log_i0e(self) -> Tensor:
-        return torch.special.i0e(self.concentration).log()
+        return math.log(2 * math.pi) - von_mises_fisher_negentropy(self.concentration, 2)
 
 
 def wrapped(angle: Tensor) -> Tensor:
@@ -73,9 +71,10 @@ def wrapped(angle: Tensor) -> Tensor:
 def kl_von_mises_von_mises(p: VonMises, q: VonMises) -> Tensor:
     """KL(p ‖ q) = ln(I0(κ_q)/I0(κ_p)) + A(κ_p) (κ_p − κ_q cos(loc_p − loc_q)), A = I1/I0, in nats."""
     variance, half = p.variance, (0.5 * (p.loc - q.loc)).sin()
+    peaks = von_mises_fisher_log_peak(p.concentration, 2) - von_mises_fisher_log_peak(q.concentration, 2)
     # 1 − A cos Δ = V + 2 (1 − V) sin²(Δ/2) with V = 1 − A avoids the cancellation
     misfit = variance + 2 * (1 - variance) * half.square()
-    return q._log_i0e() - p._log_i0e() - p.concentration * variance + q.concentration * misfit
+    return peaks - p.concentration * variance + q.concentration * misfit
 
 
 @torch.distributions.register_kl(VonMises, Uniform)

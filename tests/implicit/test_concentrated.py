@@ -1,0 +1,98 @@
+"""Densities and divergences of concentrated distributions, which are small differences of large terms, in both dtypes."""
+
+from collections.abc import Callable
+from typing import Any
+
+import mpmath as mp
+import pytest
+import torch
+import torch.distributions as td
+from torch import Tensor
+
+from irg_experiments import implicit
+
+CONCENTRATIONS = (1e-3, 0.5, 1.0, 30.0, 1e3, 1e4, 1e5, 1e6)
+
+
+def gamma_divergence(a: Any) -> Any:
+    """Of Gamma(a, 3) from Gamma(2, 1)."""
+    return (a - 2) * mp.digamma(a) - mp.loggamma(a) + 2 * mp.log(3) + a * (mp.mpf(1) / 3 - 1)
+
+
+def gamma_entropy(a: Any) -> Any:
+    return a - mp.log(3) + mp.loggamma(a) + (1 - a) * mp.digamma(a)
+
+
+def log_beta(a: Any, b: Any) -> Any:
+    return mp.loggamma(a) + mp.loggamma(b) - mp.loggamma(a + b)
+
+
+def beta_entropy(a: Any) -> Any:
+    """Of Beta(a, 2a), which is minus the divergence from the uniform distribution."""
+    b = 2 * a
+    return log_beta(a, b) - (a - 1) * mp.digamma(a) - (b - 1) * mp.digamma(b) + (a + b - 2) * mp.digamma(a + b)
+
+
+def von_mises_negentropy(k: Any) -> Any:
+    """The divergence from the uniform distribution on the circle."""
+    return k * mp.besseli(1, k) / mp.besseli(0, k) - mp.log(mp.besseli(0, k))
+
+
+def ones(a: Tensor) -> Tensor:
+    return torch.ones_like(a)
+
+
+CASES: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Any], Any]]] = {
+    "Gamma divergence": (
+        lambda a: td.kl_divergence(implicit.Gamma(a, 3 * ones(a)), implicit.Gamma(2 * ones(a), ones(a))),
+        gamma_divergence,
+    ),
+    "Gamma entropy": (lambda a: implicit.Gamma(a, 3 * ones(a)).entropy(), gamma_entropy),
+    "Beta divergence": (
+        lambda a: td.kl_divergence(implicit.Beta(a, 2 * a), implicit.Beta(ones(a), ones(a))),
+        lambda a: -beta_entropy(a),
+    ),
+    "Beta entropy": (lambda a: implicit.Beta(a, 2 * a).entropy(), beta_entropy),
+    "von Mises divergence": (
+        lambda a: td.kl_divergence(implicit.VonMises(0.5 * ones(a), a), implicit.VonMises(0 * a.detach(), 0 * a.detach())),
+        von_mises_negentropy,
+    ),
+    "von Mises entropy": (
+        lambda a: implicit.VonMises(0.5 * ones(a), a).entropy(),
+        lambda k: mp.log(2 * mp.pi) - von_mises_negentropy(k),
+    ),
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("name", CASES)
+def test_value_and_gradient_against_mpmath(name: str, dtype: torch.dtype):
+    """The gradient by the logarithm of the concentration, which is of order one."""
+    ours, truth = CASES[name]
+    a = torch.tensor(CONCENTRATIONS, dtype=dtype, requires_grad=True)
+    value = ours(a)
+    (gradient,) = torch.autograd.grad(value.sum(), a)
+    with mp.workdps(40):
+        points = [mp.mpf(x) for x in a.tolist()]
+        expected = torch.tensor([float(truth(x)) for x in points], dtype=dtype)
+        slopes = torch.tensor([float(x * mp.diff(truth, x, h=x * mp.mpf("1e-12"))) for x in points], dtype=dtype)
+    tolerance = 2e-6 if dtype == torch.float32 else 3e-9  # terms of 1e7 in float64
+    torch.testing.assert_close(value, expected, rtol=tolerance, atol=tolerance)
+    torch.testing.assert_close(gradient * a.detach(), slopes, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("concentration", CONCENTRATIONS)
+def test_log_densities_in_single_precision(concentration: float):
+    """At the mode, for the float32 parameters and value as they are."""
+    a = torch.tensor(concentration, dtype=torch.float32)
+    high = torch.float64
+    cases = [
+        (implicit.Gamma(a, 0.5 * a), td.Gamma(a.to(high), 0.5 * a.to(high)), torch.tensor(2.0)),
+        (implicit.Beta(a, 2 * a), td.Beta(a.to(high), 2 * a.to(high)), torch.tensor(1 / 3)),
+    ]
+    for single, double, value in cases:
+        expected = double.log_prob(value.to(high))
+        torch.testing.assert_close(single.log_prob(value).to(high), expected, rtol=2e-7, atol=1e-6)
+    k = a.to(high)
+    expected = -(2 * torch.pi * torch.special.i0e(k)).log()
+    torch.testing.assert_close(implicit.VonMises(0 * a, a).log_prob(0 * a).to(high), expected, rtol=2e-7, atol=1e-6)
