@@ -21,6 +21,9 @@ install: $(INSTALLED)  ## make the virtual environment .venv and install everyth
 run: $(INSTALLED)  ## LDA by implicit gradients on the generated bars corpus: a table and pictures in half a minute
 	$(BIN)/irg-run experiment=lda method=implicit data=bars
 
+.PHONY: check
+check: lint test  ## what CI runs: ruff, mypy and all tests
+
 .PHONY: test
 test: $(INSTALLED)  ## run all tests
 	$(BIN)/python -m pytest
