@@ -6,6 +6,7 @@ from typing import Any
 
 from irg_experiments.experiments.protocol import Experiment, Result
 from irg_experiments.experiments.vae import results
+from irg_experiments.experiments.vae.choices import choices_table
 from irg_experiments.experiments.vae.config import VAEConfig
 from irg_experiments.results.arrays import read_arrays, write_arrays
 from irg_experiments.results.drawing import Figure
@@ -40,8 +41,8 @@ class VAEExperiment(Experiment):
     @classmethod
     def tables(cls, records: Sequence[Record]) -> list[Table]:
         """See ``Experiment``."""
-        objectives = results.objectives_table(records)
-        return [results.nll_table(records), *([objectives] if objectives.rows else [])]
+        made = [results.nll_table(records), results.objectives_table(records), choices_table(records)]
+        return [table for table in made if table.rows]
 
     @classmethod
     def excerpts(cls, records: Sequence[Record]) -> list[Table]:

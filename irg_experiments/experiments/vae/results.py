@@ -7,6 +7,7 @@ from typing import Any
 
 from irg_experiments.experiments.gradient_variance import VARIANCE
 from irg_experiments.experiments.protocol import UNTOLD
+from irg_experiments.experiments.vae.choices import LEFT_OPEN, TUNING
 from irg_experiments.results.aggregate import code_note, command, numbered, options_that_differ, repetitions, spread
 from irg_experiments.results.paper import Printed, difference, has_options_of_its_file
 from irg_experiments.results.record import Record
@@ -35,8 +36,6 @@ PAPER: dict[str, dict[int, Printed]] = {
     "von_mises_10": _by_dimension((130.7, 0.8), (107.5, 0.5), (92.3, 0.2), (87.8, 0.2), (87.9, 0.3)),
     "von_mises_fisher": _by_dimension((132.5, 0.7), (108.4, 0.1), (93.2, None), (89.0, 0.3), (90.9, 0.3)),
 }
-# options of the model that the paper does not state
-LEFT_OPEN = ("limits", "parameterization", "weights", "code_scale")
 # the objective of records that name none
 ELBO = "elbo"
 PAPER_DATA = "mnist"
@@ -55,7 +54,7 @@ def paper_nll(record: Record) -> Printed | None:
 
 def _is_of_the_paper(config: dict[str, Any]) -> bool:
     """Whether latent space and model are those that the option files of their names describe, except for what may differ."""
-    free = {"latent": ("dim",), "model": LEFT_OPEN}
+    free = {"latent": ("dim",), "model": tuple(LEFT_OPEN)}
     return all(has_options_of_its_file(group, config[group], *free[group]) for group in free)
 
 
@@ -86,7 +85,8 @@ def variant(record: Record) -> str:
 
 def nll_table(records: Sequence[Record]) -> Table:
     """One row per configuration: likelihood over seeds beside the paper's."""
-    groups = sorted(repetitions(records), key=lambda runs: _order(runs[0]))
+    scored = [record for record in records if record["budget"] != TUNING]
+    groups = sorted(repetitions(scored), key=lambda runs: _order(runs[0]))
     header = ["latent", "D", "method", "data", "test NLL", "5,000 samples", "paper (from memory)"]
     header += ["difference (in standard errors)", "−ELBO", "KL", "active units", "k-NN, 1,000 labels", "runs", "best step"]
     header += ["command"]

@@ -1,0 +1,51 @@
+from typing import Any
+
+from irg_experiments.experiments.vae import VAEExperiment
+from irg_experiments.results.table import Table
+from tests.experiments.vae.test_results import record
+
+USUAL = {"name": "vae", "limits": [1e-3, 1e3], "parameterization": "natural", "weights": "glorot_normal", "code_scale": 1.0}
+
+
+def run(seed: int, validation: float | None, dim: int = 2, **options: Any) -> dict[str, Any]:
+    made = record(seed=seed, budget="tuning", dim=dim, group=f"{dim}{options}")
+    made["config"]["model"] = {**USUAL, **options}
+    made["metrics"] = {**made["metrics"], "validation_negative_elbo": validation, "test_nll": 120.0 + seed}
+    return made
+
+
+def table(*records: dict[str, Any]) -> Table:
+    (made,) = VAEExperiment.tables(records)
+    assert made.name == "choices"
+    return made
+
+
+def test_each_row_says_what_the_last_option_changed_on_the_same_seeds():
+    wide, precise = {"limits": [1e-3, 1e6]}, {"limits": [1e-3, 1e6], "parameterization": "location_precision"}
+    made = table(
+        *(run(seed, 140.0 + seed, **precise) for seed in (0, 1)),
+        *(run(seed, 142.0 + 0.5 * seed, **wide) for seed in (0, 1)),
+        run(0, 143.0),
+        run(0, 100.5, dim=10),
+    )
+    assert [row[:4] for row in made.rows] == [
+        ["[0.001, 1000.0]", "natural", "glorot_normal", "1.0"],
+        ["[0.001, 1000000.0]", "natural", "glorot_normal", "1.0"],
+        ["[0.001, 1000000.0]", "location_precision", "glorot_normal", "1.0"],
+    ]
+    assert made.header[4] == "von_mises, D = 2: validation −ELBO"
+    assert made.rows[0][4:] == ["143.00", "–", "120.00", "1", "100.50", "–", "120.00", "1"]
+    # of one seed; and (−2 and −1.5) with a standard error of 0.25
+    assert made.rows[1][4:8] == ["142.25 ± 0.35", "-1.00", "120.50 ± 0.71", "2"]
+    assert made.rows[2][4:8] == ["140.50 ± 0.71", "-1.75 (-7.0)", "120.50 ± 0.71", "2"]
+    assert made.rows[1][8:] == made.rows[2][8:] == ["–"] * 4
+
+
+def test_what_is_not_finite_has_no_change():
+    made = table(run(0, 143.0), run(0, None, weights="fan_in"))
+    assert made.rows[1][4:6] == ["not finite", "–"]
+
+
+def test_runs_that_choose_options_are_in_no_table_of_results():
+    both = VAEExperiment.tables([run(0, 143.0), record()])
+    assert {made.name: len(made.rows) for made in both} == {"nll": 1, "choices": 1}
