@@ -38,6 +38,24 @@ def von_mises_negentropy(k: Any) -> Any:
     return k * mp.besseli(1, k) / mp.besseli(0, k) - mp.log(mp.besseli(0, k))
 
 
+def student_t_entropy(df: Any) -> Any:
+    s = df / 2
+    return (s + 0.5) * (mp.digamma(s + 0.5) - mp.digamma(s)) + log_beta(s, mp.mpf("0.5")) + mp.log(df) / 2
+
+
+def dirichlet_entropy(a: Any) -> Any:
+    """Of Dirichlet(a, a, a)."""
+    log_normaliser = 3 * mp.loggamma(a) - mp.loggamma(3 * a)
+    return log_normaliser + (3 * a - 3) * mp.digamma(3 * a) - 3 * (a - 1) * mp.digamma(a)
+
+
+def fisher_snedecor_entropy(df: Any) -> Any:
+    """Of FisherSnedecor(df, 2 df)."""
+    a, b = df / 2, df
+    digammas = (1 - a) * mp.digamma(a) - (1 + b) * mp.digamma(b) + (a + b) * mp.digamma(a + b)
+    return log_beta(a, b) + digammas + mp.log(2)
+
+
 def ones(a: Tensor) -> Tensor:
     return torch.ones_like(a)
 
@@ -53,6 +71,17 @@ CASES: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Any], Any]]] = {
         lambda a: -beta_entropy(a),
     ),
     "Beta entropy": (lambda a: implicit.Beta(a, 2 * a).entropy(), beta_entropy),
+    "InverseGamma entropy": (
+        lambda a: implicit.InverseGamma(a, 3 * ones(a)).entropy(),
+        lambda a: a + mp.log(3) + mp.loggamma(a) - (1 + a) * mp.digamma(a),
+    ),
+    "LogGamma entropy": (
+        lambda a: implicit.LogGamma(a, 3 * ones(a)).entropy(),
+        lambda a: a + mp.loggamma(a) - a * mp.digamma(a),
+    ),
+    "StudentT entropy": (lambda a: implicit.StudentT(a).entropy(), student_t_entropy),
+    "Dirichlet entropy": (lambda a: implicit.Dirichlet(a.unsqueeze(-1).expand(-1, 3)).entropy(), dirichlet_entropy),
+    "FisherSnedecor entropy": (lambda a: implicit.FisherSnedecor(a, 2 * a).entropy(), fisher_snedecor_entropy),
     "von Mises divergence": (
         lambda a: td.kl_divergence(implicit.VonMises(0.5 * ones(a), a), implicit.VonMises(0 * a.detach(), 0 * a.detach())),
         von_mises_negentropy,
@@ -83,11 +112,14 @@ def test_value_and_gradient_against_mpmath(name: str, dtype: torch.dtype):
 
 @pytest.mark.parametrize("concentration", CONCENTRATIONS)
 def test_log_densities_in_single_precision(concentration: float):
-    """At the mode, for the float32 parameters and value as they are."""
+    """Near the mode, for the float32 parameters and value as they are."""
     a = torch.tensor(concentration, dtype=torch.float32)
     high = torch.float64
     cases = [
         (implicit.Gamma(a, 0.5 * a), td.Gamma(a.to(high), 0.5 * a.to(high)), torch.tensor(2.0)),
+        (implicit.InverseGamma(a, 2 * a), td.InverseGamma(a.to(high), 2 * a.to(high)), torch.tensor(2.0)),
+        (implicit.StudentT(a, 0.5, 2.0), td.StudentT(a.to(high), 0.5, 2.0), torch.tensor(1.5)),
+        (implicit.FisherSnedecor(a, 2 * a), td.FisherSnedecor(a.to(high), 2 * a.to(high)), torch.tensor(1.0)),
         (implicit.Beta(a, 2 * a), td.Beta(a.to(high), 2 * a.to(high)), torch.tensor(1 / 3)),
     ]
     for single, double, value in cases:

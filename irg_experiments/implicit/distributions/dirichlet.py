@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Size, Tensor
 
 from irg_experiments.implicit._autograd import is_traced
-from irg_experiments.implicit.distributions.base import Reparameterizable
+from irg_experiments.implicit.distributions.base import Reparameterizable, in_float64
 from irg_experiments.implicit.distributions.gamma import log_gamma_rsample
 from irg_experiments.implicit.sampling import standard_log_gamma
 from irg_experiments.implicit.special.gamma import log_gamma_sample_grad
@@ -30,6 +30,14 @@ class Dirichlet(Reparameterizable, torch.distributions.Dirichlet):
         if is_traced():
             return softmax_from_largest(log_gamma_rsample(concentration, generator))
         return _Normalised.apply(standard_log_gamma(concentration, generator), concentration)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """The log-density, in nats, with respect to the first K − 1 components."""
+        return _log_density(self.concentration, self._validated(value))
+
+    def entropy(self) -> Tensor:
+        """Σ ln Γ(α_k) − ln Γ(Σα) + (Σα − K) ψ(Σα) − Σ (α_k − 1) ψ(α_k), in nats."""
+        return _entropy(self.concentration)
 
 
 def softmax_from_largest(logits: Tensor) -> Tensor:
@@ -69,9 +77,29 @@ class _Normalised(torch.autograd.Function):
         return theta * (tangent - (theta * tangent).sum(-1, keepdim=True))
 
 
+@in_float64
+def _log_density(concentration: Tensor, value: Tensor) -> Tensor:
+    return torch.xlogy(concentration - 1, value).sum(-1) - _log_normaliser(concentration)
+
+
+@in_float64
+def _entropy(concentration: Tensor) -> Tensor:
+    total = concentration.sum(-1)
+    digammas = (total - concentration.shape[-1]) * total.digamma() - ((concentration - 1) * concentration.digamma()).sum(-1)
+    return _log_normaliser(concentration) + digammas
+
+
+def _log_normaliser(concentration: Tensor) -> Tensor:
+    return concentration.lgamma().sum(-1) - concentration.sum(-1).lgamma()
+
+
 @torch.distributions.register_kl(Dirichlet, Dirichlet)
 def kl_dirichlet_dirichlet(p: Dirichlet, q: Dirichlet) -> Tensor:
-    """KL(p ‖ q) = ln Γ(Σα) − ln Γ(Σβ) − Σ (ln Γ(α_k) − ln Γ(β_k)) + Σ (α_k − β_k)(ψ(α_k) − ψ(Σα)), in nats."""
+    """KL(p ‖ q) = ln Γ(Σα) − ln Γ(Σβ) − Σ (ln Γ(α_k) − ln Γ(β_k)) + Σ (α_k − β_k)(ψ(α_k) − ψ(Σα)), in nats.
+
+    Computed in the dtype of the parameters, as topic models spend much of a step on it: in float32 the relative error is about
+    1e-4 at concentrations of 1e3 and 1e-3 at 1e4.
+    """
     p_total, q_total = p.concentration.sum(-1), q.concentration.sum(-1)
     normaliser = p_total.lgamma() - q_total.lgamma() - (p.concentration.lgamma() - q.concentration.lgamma()).sum(-1)
     log_theta = p.concentration.digamma() - p_total.digamma().unsqueeze(-1)

@@ -3,7 +3,7 @@
 import torch
 from torch import Generator, Size, Tensor
 
-from irg_experiments.implicit.distributions.base import Reparameterizable, exp_clamped
+from irg_experiments.implicit.distributions.base import Reparameterizable, exp_clamped, in_float64
 from irg_experiments.implicit.distributions.gamma import log_gamma_rsample
 from irg_experiments.implicit.special.beta import betainc
 
@@ -28,6 +28,10 @@ class FisherSnedecor(Reparameterizable, torch.distributions.FisherSnedecor):
         log_ratio = log_gamma_rsample(df1 / 2, generator) - log_gamma_rsample(df2 / 2, generator)
         return exp_clamped(log_ratio + (self.df2 / self.df1).log())
 
+    def log_prob(self, value: Tensor) -> Tensor:
+        """The log-density, in nats."""
+        return _log_density(self.df1 / 2, self.df2 / 2, self._validated(value))
+
     def cdf(self, value: Tensor) -> Tensor:
         """P(Z ≤ value), by ``special.betainc``; differentiable in the value, df1 and df2."""
         return self._tail(value, upper=False)
@@ -47,8 +51,19 @@ class FisherSnedecor(Reparameterizable, torch.distributions.FisherSnedecor):
 
     def entropy(self) -> Tensor:
         """ln B(df1/2, df2/2) + (1 − df1/2) ψ(df1/2) − (1 + df2/2) ψ(df2/2) + s ψ(s) + ln(df2/df1), s = (df1 + df2)/2."""
-        a, b = self.df1 / 2, self.df2 / 2
-        total = a + b
-        log_beta = a.lgamma() + b.lgamma() - total.lgamma()
-        digammas = (1 - a) * a.digamma() - (1 + b) * b.digamma() + total * total.digamma()
-        return log_beta + digammas + (b / a).log()
+        return _entropy(self.df1 / 2, self.df2 / 2)
+
+
+@in_float64
+def _log_density(a: Tensor, b: Tensor, value: Tensor) -> Tensor:
+    ratio = a / b
+    powers = torch.xlogy(a, ratio) + torch.xlogy(a - 1, value) - (a + b) * torch.log1p(ratio * value)
+    return (a + b).lgamma() - a.lgamma() - b.lgamma() + powers
+
+
+@in_float64
+def _entropy(a: Tensor, b: Tensor) -> Tensor:
+    total = a + b
+    log_beta = a.lgamma() + b.lgamma() - total.lgamma()
+    digammas = (1 - a) * a.digamma() - (1 + b) * b.digamma() + total * total.digamma()
+    return log_beta + digammas + (b / a).log()

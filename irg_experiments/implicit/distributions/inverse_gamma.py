@@ -3,7 +3,7 @@
 import torch
 from torch import Generator, Size, Tensor
 
-from irg_experiments.implicit.distributions.base import Reparameterizable, exp_clamped
+from irg_experiments.implicit.distributions.base import Reparameterizable, exp_clamped, in_float64
 from irg_experiments.implicit.distributions.gamma import Gamma, kl_gamma_gamma, log_gamma_rsample
 from irg_experiments.implicit.special.gammainc import gammainc, gammaincc
 
@@ -29,8 +29,11 @@ class InverseGamma(Reparameterizable, torch.distributions.InverseGamma):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The log-density, in nats."""
-        a, log_value = self.concentration, self._validated(value).log()
-        return a * (self.rate.log() - log_value) - log_value - self.rate / value - a.lgamma()
+        return _log_density(self.concentration, self.rate, self._validated(value))
+
+    def entropy(self) -> Tensor:
+        """a + ln rate + ln Γ(a) − (1 + a) ψ(a), in nats."""
+        return _entropy(self.concentration, self.rate)
 
     def cdf(self, value: Tensor) -> Tensor:
         """P(Z ≤ value), by ``special.gammaincc``; differentiable in the value and both parameters."""
@@ -42,6 +45,16 @@ class InverseGamma(Reparameterizable, torch.distributions.InverseGamma):
 
     def _inverse(self, value: Tensor) -> Tensor:
         return self.rate / self._validated(value)
+
+
+@in_float64
+def _log_density(a: Tensor, rate: Tensor, value: Tensor) -> Tensor:
+    return a * (rate.log() - value.log()) - value.log() - rate / value - a.lgamma()
+
+
+@in_float64
+def _entropy(a: Tensor, rate: Tensor) -> Tensor:
+    return a + rate.log() + a.lgamma() - (1 + a) * a.digamma()
 
 
 @torch.distributions.register_kl(InverseGamma, InverseGamma)

@@ -5,7 +5,7 @@ from torch import Generator, Size, Tensor
 from torch.distributions import constraints
 from torch.distributions.utils import broadcast_all
 
-from irg_experiments.implicit.distributions.base import Reparameterizable
+from irg_experiments.implicit.distributions.base import Reparameterizable, in_float64
 from irg_experiments.implicit.distributions.gamma import Gamma, kl_gamma_gamma, log_gamma_rsample
 from irg_experiments.implicit.special.gammainc import gammainc, gammaincc
 
@@ -47,16 +47,14 @@ class LogGamma(Reparameterizable):
 
     def entropy(self) -> Tensor:
         """a + ln Γ(a) − a ψ(a), in nats."""
-        a = self.concentration
-        return a + a.lgamma() - a * a.digamma()
+        return _entropy(self.concentration)
 
     def _draw(self, shape: Size, generator: Generator | None) -> Tensor:
         return log_gamma_rsample(self.concentration.expand(shape), generator) - self.rate.log()
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The log-density, in nats."""
-        shifted = self._validated(value) + self.rate.log()
-        return self.concentration * shifted - shifted.exp() - self.concentration.lgamma()
+        return _log_density(self.concentration, self.rate, self._validated(value))
 
     def cdf(self, value: Tensor) -> Tensor:
         """P(Y ≤ value) = P(a, rate · e^value), by ``special.gammainc``."""
@@ -68,6 +66,17 @@ class LogGamma(Reparameterizable):
 
     def _unit_rate(self, value: Tensor) -> Tensor:
         return self.rate * self._validated(value).exp()
+
+
+@in_float64
+def _log_density(a: Tensor, rate: Tensor, value: Tensor) -> Tensor:
+    shifted = value + rate.log()
+    return a * shifted - shifted.exp() - a.lgamma()
+
+
+@in_float64
+def _entropy(a: Tensor) -> Tensor:
+    return a + a.lgamma() - a * a.digamma()
 
 
 @torch.distributions.register_kl(LogGamma, LogGamma)

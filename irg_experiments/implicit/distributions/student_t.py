@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Generator, Size, Tensor
 
-from irg_experiments.implicit.distributions.base import Reparameterizable, exp_clamped
+from irg_experiments.implicit.distributions.base import Reparameterizable, exp_clamped, in_float64
 from irg_experiments.implicit.rule import implicit_sample
 from irg_experiments.implicit.sampling import standard_log_gamma, standard_normal
 from irg_experiments.implicit.special.student_t import stdtr, student_t_sample_grad
@@ -35,6 +35,14 @@ class StudentT(Reparameterizable, torch.distributions.StudentT):
         t = implicit_sample(noise.sign() * exp_clamped(log_size), student_t_sample_grad, df)
         return (self.loc + self.scale * t).clamp(-largest, largest)
 
+    def log_prob(self, value: Tensor) -> Tensor:
+        """The log-density, in nats."""
+        return _log_density(self.df, self._standardized(value)) - self.scale.log()
+
+    def entropy(self) -> Tensor:
+        """ln(scale) + (s + 1/2)(ψ(s + 1/2) − ψ(s)) + ln(√df B(s, 1/2)), s = df/2, in nats."""
+        return _entropy(self.df) + self.scale.log()
+
     def cdf(self, value: Tensor) -> Tensor:
         """P(Z ≤ value), by ``special.stdtr``; differentiable in the value and every parameter."""
         return stdtr(self.df, self._standardized(value))
@@ -56,3 +64,20 @@ class StudentT(Reparameterizable, torch.distributions.StudentT):
         """scale² df/(df − 2); infinite for 1 < df ≤ 2, NaN for df ≤ 1."""
         finite = self.scale.square() * self.df / (self.df - 2).clamp(min=torch.finfo(self.df.dtype).tiny)
         return torch.where(self.df > 2, finite, torch.where(self.df > 1, math.inf, math.nan))
+
+
+@in_float64
+def _log_density(df: Tensor, t: Tensor) -> Tensor:
+    half = 0.5 * df
+    return -(half + 0.5) * (t * t / df).log1p() - _log_normaliser(df)
+
+
+@in_float64
+def _entropy(df: Tensor) -> Tensor:
+    half = 0.5 * df
+    return (half + 0.5) * ((half + 0.5).digamma() - half.digamma()) + _log_normaliser(df)
+
+
+def _log_normaliser(df: Tensor) -> Tensor:
+    """ln(√(π df) Γ(df/2) / Γ((df + 1)/2))."""
+    return 0.5 * (math.pi * df).log() + (0.5 * df).lgamma() - (0.5 * df + 0.5).lgamma()
