@@ -16,7 +16,7 @@ from irg_experiments.results.record import Record
 from irg_experiments.results.table import Table
 
 # keys of configs, as dotted paths, without influence on results, or for which tables have columns of their own
-UNTOLD = ("seed", "output", "rerun", "data.root", "training.log_every", "training.checkpoint_every")
+UNTOLD = frozenset({"seed", "output", "rerun", "data.root", "training.log_every", "training.checkpoint_every"})
 
 
 class ExperimentConfig(Section):

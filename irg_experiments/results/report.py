@@ -9,6 +9,7 @@ from irg_experiments import __version__
 from irg_experiments.config.command_line import Parser
 from irg_experiments.config.tree import unknown
 from irg_experiments.errors import UserError
+from irg_experiments.results.aggregate import apart_by_code
 from irg_experiments.results.collect import Run, by_experiment, collect, tables_of
 from irg_experiments.results.drawing import Figure, draw
 from irg_experiments.results.hardware import hardware_table
@@ -32,6 +33,8 @@ def main(arguments: Sequence[str]) -> None:
         return
     paths = [Path(os.path.expanduser(path)) for path in options.paths]
     finished = _finished(paths)
+    if options.by_code:
+        finished = [(directory, apart_by_code(record)) for directory, record in finished]
     tables = list(_tables(finished, pages=options.update is not None))
     if not tables:
         raise UserError(f"No table can be made of the finished runs below {_listed(paths)}.")
@@ -81,7 +84,7 @@ def _parser() -> Parser:
     # argparse's own --help ignores errors of the output
     parser = Parser(prog="irg-report", description="Tables and figures of finished runs.", add_help=False, allow_abbrev=False)
     parser.add_argument("-h", "--help", action="store_true", help="print this text")
-    parser.add_argument("paths", nargs="*", default=["outputs"], help="folders of runs (default: outputs)")
+    parser.add_argument("paths", nargs="*", default=["outputs"], help="folders of runs, or records (default: outputs)")
     parser.add_argument(
         "--format",
         choices=["terminal", "markdown", "csv"],
@@ -91,6 +94,7 @@ def _parser() -> Parser:
     parser.add_argument(
         "--table", metavar="NAME", help="show the table of this name only; csv needs it where there are several"
     )
+    parser.add_argument("--by-code", action="store_true", help="take no mean over runs of different commits")
     parser.add_argument(
         "--figures",
         action="store_true",

@@ -71,6 +71,13 @@ def test_tables_for_people_and_for_machines(tmp_path: Path, capsys: pytest.Captu
     assert capsys.readouterr().out == "data,x,command\nbars,3.2,irg-run experiment=counted\n"
 
 
+def test_a_record_is_a_path_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    write(tmp_path)
+    write(tmp_path, "b")
+    main([str(tmp_path / "b" / "record.json"), "--format", "csv"])
+    assert capsys.readouterr().out.count("bars") == 1
+
+
 def test_csv_is_one_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     tables = [Table(name, "", ["data", "x"], [[name, "1"]]) for name in ("first", "second")]
     monkeypatch.setattr(Counted, "tables", lambda records: tables)
@@ -126,24 +133,53 @@ def test_files_that_cannot_be_updated_are_named(tmp_path: Path):
 def test_a_folder_without_a_finished_run_says_so(tmp_path: Path):
     with pytest.raises(UserError, match=r"No record\.json below"):
         main([str(tmp_path)])
+    with pytest.raises(UserError, match=r"nowhere does not exist\."):
+        main([str(tmp_path / "nowhere")])
     for name, status in (("a", "failed"), ("b", "failed"), ("c", "running")):
         write(tmp_path, name, status)
     with pytest.raises(UserError, match="2 failed, 1 unfinished"):
         main([str(tmp_path)])
 
 
-@pytest.mark.parametrize("content", [b'{"sta', b"\xff", b"[]", b"{}"])
+def nested(depth: int) -> dict[str, Any]:
+    return {"a": nested(depth - 1)} if depth else {}
+
+
+@pytest.mark.parametrize("content", [b'{"sta', b"\xff", b"[]", b"{}", b"3", b"[" * 100_000, None])
 def test_what_is_no_record_is_named_and_the_rest_shown(
-    tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, content: bytes | None, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ):
     write(tmp_path)
     damaged = tmp_path / "damaged" / "record.json"
     damaged.parent.mkdir()
-    damaged.write_bytes(content)
+    if content is None:
+        damaged.mkdir()
+    else:
+        damaged.write_bytes(content)
     write(tmp_path, "foreign", target="nobody.knows.This")
     main([str(tmp_path)])
     assert str(damaged) in caplog.text
     assert "nobody.knows.This" in caplog.text
+    assert "3.2" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"started": None}, "started must be text, not null."),
+        ({"schema_version": 99}, "its schema_version is 99, and this version of irg-experiments reads 1 and 2."),
+        ({"config": nested(200)}, "its config is nested deeper than 100 levels."),
+        ({"metrics": nested(200)}, "its metrics is nested deeper than 100 levels."),
+        ({"metrics": {"x": "many"}}, "metrics.x must be a number, not 'many'."),
+    ],
+)
+def test_a_record_with_one_wrong_field_is_named_and_the_rest_shown(
+    tmp_path: Path, changes: dict[str, Any], reason: str, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+):
+    write(tmp_path)
+    path = change(write(tmp_path, "b"), **changes)
+    main([str(tmp_path)])
+    assert caplog.messages == [f"{path} is left out: {reason}"]
     assert "3.2" in capsys.readouterr().out
 
 
@@ -226,5 +262,7 @@ def test_numbers_of_csv_are_plain():
 
 
 def test_cells_are_text_and_no_markup(capsys: pytest.CaptureFixture[str]):
-    print_table(Table("t", "T [red]", ["name"], [["[/b] and [red]"]]))
-    assert "[/b] and [red]" in capsys.readouterr().out
+    print_table(Table("t", "T [red]", ["name"], [["[/b] and [red]"], ["\x1b[31m\n"]]))
+    printed = capsys.readouterr().out
+    assert "[/b] and [red]" in printed
+    assert "│ ?[31m?" in printed
