@@ -14,6 +14,7 @@ from irg_experiments.config.validation import Section
 from irg_experiments.results.drawing import Figure
 from irg_experiments.results.record import Record
 from irg_experiments.results.table import Table
+from irg_experiments.training.metrics_log import read_rows
 
 # keys of configs, as dotted paths, without influence on results, or for which tables have columns of their own
 UNTOLD = frozenset({"seed", "output", "rerun", "data.root", "training.log_every", "training.checkpoint_every"})
@@ -137,6 +138,11 @@ class Experiment(abc.ABC):
     def summary(cls, directory: Path, record: Record) -> list[Table]:
         """Tables of one finished run, from its files."""
         return cls.tables([record])
+
+    @classmethod
+    def history(cls, directory: Path) -> list[dict[str, Any]]:
+        """Metrics of a run over time: per entry its ``step``, and numbers by name; empty where nothing was logged."""
+        return read_rows(directory)
 
     @classmethod
     def figures(cls, directory: Path, record: Record) -> Iterator[Figure]:

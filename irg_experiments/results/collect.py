@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 # a run that rerun=true has moved aside while its successor computes
 REPLACED = ".replaced"
 
+# what an experiment is asked for besides its config
+ASKED = ("tables", "excerpts", "history", "figures", "comparisons", "upgraded")
+
 # the directory and the record
 Run = tuple[Path, Record]
 
@@ -35,21 +38,36 @@ def collect(paths: Sequence[Path]) -> list[Run]:
     Raises:
         UserError: a path does not exist, or there is no record, or none that can be read.
     """
-    for path in paths:
-        if not path.exists():
-            raise UserError(f"{path} does not exist. Name a folder of runs, such as outputs.")
-    directories = sorted({directory for path in paths for directory in run_directories(path.resolve())})
-    found = [(Path(directory), record) for directory in directories if (record := load_record(Path(directory))) is not None]
+    require_records(paths)
+    found = list(runs_below(paths))
     if not found:
-        what = f"{RECORD} below {', '.join(map(str, paths))}"
-        if directories:
-            raise UserError(f"No {what} can be read.")
-        raise UserError(f"No {what}. Run an experiment first (irg-run --help), or name another folder.")
+        raise UserError(f"No {RECORD} below {', '.join(map(str, paths))} can be read.")
     return found
 
 
-def run_directories(path: Path) -> Iterator[str]:
-    """The folders below a path that hold something of the name of a record, but for runs that were moved aside."""
+def require_records(paths: Sequence[Path]) -> None:
+    """Raises UserError if a path does not exist, or there is no record below any of them."""
+    for path in paths:
+        if not path.exists():
+            raise UserError(f"{path} does not exist. Name a folder of runs, such as outputs.")
+    if not run_directories(paths):
+        what = f"{RECORD} below {', '.join(map(str, paths))}"
+        raise UserError(f"No {what}. Run an experiment first (irg-run --help), or name another folder.")
+
+
+def runs_below(paths: Sequence[Path]) -> Iterator[Run]:
+    """What ``collect`` returns, perhaps nothing."""
+    for directory in run_directories(paths):
+        if (record := load_record(directory)) is not None:
+            yield directory, record
+
+
+def run_directories(paths: Sequence[Path]) -> list[Path]:
+    """The folders below the paths that hold something named like a record, each once, but for runs that were moved aside."""
+    return [Path(folder) for folder in sorted({folder for path in paths for folder in _run_directories(path.resolve())})]
+
+
+def _run_directories(path: Path) -> Iterator[str]:
     if path.is_file():
         yield str(path.parent)
     for folder, folders, files in os.walk(path):  # three times as fast as Path.rglob
@@ -85,7 +103,7 @@ def experiment_of(record: Record) -> Any:
     """
     named = {"_target_": record["config"]["_target_"], "name": record["experiment"]}
     cls = find(validate(Component, named, "config"), "config")
-    if not (isinstance(cls, type) and all(hasattr(cls, name) for name in ("tables", "excerpts", "figures", "upgraded"))):
+    if not (isinstance(cls, type) and all(hasattr(cls, name) for name in ASKED)):
         raise UserError(f"config._target_ {shown(named['_target_'])} is no experiment.")
     return cls
 

@@ -10,9 +10,12 @@ from irg_experiments.config.command_line import Parser
 from irg_experiments.config.tree import unknown
 from irg_experiments.errors import UserError
 from irg_experiments.results.aggregate import apart_by_code
-from irg_experiments.results.collect import Run, by_experiment, collect, tables_of
+from irg_experiments.results.collect import Run, by_experiment, collect, require_records, tables_of
 from irg_experiments.results.drawing import Figure, draw
 from irg_experiments.results.hardware import hardware_table
+from irg_experiments.results.latex import latex
+from irg_experiments.results.metrics import metrics_table
+from irg_experiments.results.page import content, html
 from irg_experiments.results.record import Record
 from irg_experiments.results.table import Table, comma_separated, markdown, print_table
 
@@ -32,10 +35,14 @@ def main(arguments: Sequence[str]) -> None:
         print(f"irg-experiments {__version__}")
         return
     paths = [Path(os.path.expanduser(path)) for path in options.paths]
+    if options.html is not None:
+        require_records(paths)
+        _write(options.html, html(content(paths, by_code=options.by_code), paths))
+        return
     finished = _finished(paths)
     if options.by_code:
         finished = [(directory, apart_by_code(record)) for directory, record in finished]
-    tables = list(_tables(finished, pages=options.update is not None))
+    tables = list(_tables(finished, all_of_them=options.update is not None or options.table is not None))
     if not tables:
         raise UserError(f"No table can be made of the finished runs below {_listed(paths)}.")
     if options.table is not None:
@@ -87,13 +94,14 @@ def _parser() -> Parser:
     parser.add_argument("paths", nargs="*", default=["outputs"], help="folders of runs, or records (default: outputs)")
     parser.add_argument(
         "--format",
-        choices=["terminal", "markdown", "csv"],
+        choices=["terminal", "markdown", "csv", "latex"],
         default="terminal",
         help="how tables are printed; csv is one table, its standard deviations in columns of their own",
     )
     parser.add_argument(
         "--table", metavar="NAME", help="show the table of this name only; csv needs it where there are several"
     )
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write one page with all tables, figures and runs")
     parser.add_argument("--by-code", action="store_true", help="take no mean over runs of different commits")
     parser.add_argument(
         "--figures",
@@ -117,14 +125,15 @@ def _pages(folders: Sequence[Path]) -> list[Path]:
     return [file for file in files if GENERATED in file.read_text(encoding="utf-8")]
 
 
-def _tables(finished: Sequence[Run], pages: bool) -> Iterator[Table]:
-    """The tables of all experiments that have rows; for pages also excerpts of them, and the hardware."""
+def _tables(finished: Sequence[Run], all_of_them: bool) -> Iterator[Table]:
+    """The tables of all experiments that have rows; on request also excerpts of them, the hardware and all metrics."""
     for experiment, runs in by_experiment(finished):
 
         def make(records: Sequence[Record], experiment: Any = experiment) -> list[Table]:
             made: list[Table] = experiment.tables(records)
-            if pages:
-                made += [*experiment.excerpts(records), hardware_table(records[0]["experiment"], records)]
+            if all_of_them:
+                name = records[0]["experiment"]
+                made += [*experiment.excerpts(records), hardware_table(name, records), metrics_table(name, records)]
             return made
 
         yield from tables_of(make, runs)
@@ -136,10 +145,20 @@ def _comparisons(experiment: Any, runs: Sequence[Run]) -> Iterator[Figure]:
         yield figure._replace(name=f"{runs[0][1]['experiment']}_{figure.name}")
 
 
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{file} cannot be written ({error.strerror}). Name another file.") from error
+    print(file)
+
+
 def _print(tables: Sequence[Table], style: str) -> None:
     if style == "terminal":
         for table in tables:
             print_table(table)
+    elif style == "latex":
+        print("\n\n".join(map(latex, tables)))
     elif style == "markdown":
         print("\n\n".join(f"## {table.title}\n\n{markdown(table)}" for table in tables))
     elif len(tables) > 1:

@@ -88,17 +88,16 @@ def _check_depth(record: dict[str, Any], section: str) -> None:
 
 def check_metrics(metrics: dict[str, Any]) -> None:
     """Raises UserError for a metric that is no number: perhaps nested in sections and lists, null if it is not finite."""
-    for name, value in _leaves(metrics, "metrics"):
+    for name, value in leaves(metrics, "metrics"):
         if value is not None and not isinstance(value, int | float):
             raise UserError(f"{name} must be a number, not {shown(value)}.")
 
 
-def _leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from _leaves(item, f"{name}.{key}")
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _leaves(item, f"{name}.{index}")
-    else:
+def leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """What nested sections and lists hold, each with its keys and indices joined by dots."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
+    if items is None:
         yield name, value
+    else:
+        for key, item in items:
+            yield from leaves(item, f"{name}.{key}" if name else str(key))

@@ -1,8 +1,7 @@
-"""irg-report over records of an experiment of this file, and over what is damaged beside them."""
+"""irg-report over records of an experiment of the tests, and over what is damaged beside them."""
 
-import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,53 +9,14 @@ import pytest
 
 from irg_experiments import __version__
 from irg_experiments.errors import UserError
-from irg_experiments.experiments.protocol import Experiment, Result
-from irg_experiments.results.drawing import Figure
-from irg_experiments.results.record import Record, new_record, write_record
+from irg_experiments.results.latex import latex
+from irg_experiments.results.metrics import Metric
+from irg_experiments.results.record import Record
 from irg_experiments.results.report import main, marks, replace_tables
 from irg_experiments.results.table import Table, comma_separated, markdown, print_table
-
-
-class Counted(Experiment):
-    """Tables and a figure from records alone."""
-
-    def prepare(self, device: Any, compiled: bool) -> None:
-        raise NotImplementedError
-
-    def run(self, directory: Path) -> Result:
-        raise NotImplementedError
-
-    @classmethod
-    def tables(cls, records: Sequence[Record]) -> list[Table]:
-        rows = [[record["data"], f"{record['metrics']['x']:.1f}", record["command"]] for record in records]
-        return [Table("counted", "What was counted", ["data", "x", "command"], rows, page_only=("command",))]
-
-    @classmethod
-    def figures(cls, directory: Path, record: Record) -> Iterator[Figure]:
-        yield Figure("picture", lambda path: path.write_text("new"))
-
-    @classmethod
-    def comparisons(cls, runs: Sequence[tuple[Path, Record]]) -> Iterator[Figure]:
-        names = " ".join(sorted(directory.name for directory, _ in runs))
-        yield Figure("all", lambda path: path.write_text(names))
-
+from tests.results.counted import Counted, change, write
 
 BEGIN, END = marks("counted")
-
-
-def write(folder: Path, name: str = "a", status: str = "done", target: str = f"{__name__}.Counted") -> Path:
-    config = {"_target_": target, "experiment": "counted", "data": {"name": "bars"}, "seed": 0, "budget": "short"}
-    directory = folder / name
-    directory.mkdir(parents=True)
-    record = new_record(config, name, name, "irg-run experiment=counted", "cpu", "off")
-    write_record(directory, {**record, "status": status, "metrics": {"x": 3.25}})
-    return directory
-
-
-def change(directory: Path, **fields: Any) -> Path:
-    path = directory / "record.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
-    return path
 
 
 def test_tables_for_people_and_for_machines(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -233,6 +193,56 @@ def test_an_experiment_that_makes_no_tables_is_left_out(
 def test_wrong_options_are_told_in_one_line(words: list[str]):
     with pytest.raises(UserError, match=r"^\S.*\. See irg-report --help\.$"):
         main(words)
+
+
+def test_latex_has_no_command_and_is_escaped():
+    rows = [["a_b & 50%", "-1.5 ± 0.2", "irg-run"], ["{x}", "–", "irg-run"]]
+    table = Table("t", "Mean ± std, #1", ["name", "x − y", "command"], rows, page_only=("command",))
+    assert latex(table).splitlines() == [
+        r"\begin{table}",
+        r"\centering",
+        r"\caption{Mean $\pm$ std, \#1}",
+        r"\label{tab:t}",
+        r"\begin{tabular}{lr}",
+        r"\toprule",
+        r"name & x $-$ y \\",
+        r"\midrule",
+        r"a\_b \& 50\% & $-$1.5 $\pm$ 0.2 \\",
+        r"\{x\} & -- \\",
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table}",
+    ]
+
+
+def test_all_metrics_have_their_standard_errors_on_request(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    for seed, x in enumerate((1.0, 2.0, 6.0)):
+        change(write(tmp_path, str(seed)), seed=seed, group="g", metrics={"x": x, "y": {"z": [1.0, None]}})
+    main([str(tmp_path), "--table", "counted_metrics", "--format", "csv"])
+    line = '"irg-run -m experiment=counted seed=0,1,2"'
+    assert capsys.readouterr().out.splitlines() == [
+        "command,metric,mean,standard error,runs",
+        f"{line},x,3,1.52753,3",  # √7 / √3
+        f"{line},y.z.0,1,0,3",
+        f"{line},y.z.1,,,3",
+    ]
+    main([str(tmp_path)])
+    assert "standard error" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ([1.0, 2.0, 6.0], "3.0 ± 1.5"),
+        ([100.0, 101.0], "100.50 ± 0.50"),
+        ([1e9, 3e9], "2.00e+09 ± 1.00e+09"),
+        ([2.5], "2.5"),
+        ([1.0, None], "–"),
+        ([4.0, 4.0], "4"),
+    ],
+)
+def test_mean_and_standard_error(values: list[float | None], text: str):
+    assert str(Metric("x", values)) == text
 
 
 def test_version_and_help(capsys: pytest.CaptureFixture[str]):
