@@ -1,5 +1,6 @@
 """``irg-report``: tables and figures of the finished runs below folders."""
 
+import argparse
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,27 +19,33 @@ from irg_experiments.results.metrics import metrics_table
 from irg_experiments.results.page import content, html
 from irg_experiments.results.record import Record
 from irg_experiments.results.table import Table, comma_separated, markdown, print_table
+from irg_experiments.results.watch import PORT, watch
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Prints the tables; with --update writes them into Markdown files, with --figures draws the pictures again.
+    """Shows the runs below folders: prints tables by default, or writes, serves or exports what the options ask for.
 
     Raises:
         UserError: there is nothing to show, or a file cannot be written.
     """
     parser = _parser()
     options = parser.parse_args(arguments)
+    paths = [Path(os.path.expanduser(path)) for path in options.paths]
     if options.help:
         print(parser.format_help(), end="")
-        return
-    if options.version:
+    elif options.version:
         print(f"irg-experiments {__version__}")
-        return
-    paths = [Path(os.path.expanduser(path)) for path in options.paths]
-    if options.html is not None:
+    elif options.watch:
+        watch(paths, options.port, options.by_code)
+    elif options.html is not None:
         require_records(paths)
         _write(options.html, html(content(paths, by_code=options.by_code), paths))
-        return
+    else:
+        _show(paths, options)
+
+
+def _show(paths: Sequence[Path], options: argparse.Namespace) -> None:
+    """Prints the tables, or with --update writes them into Markdown files; with --figures draws the pictures again."""
     finished = _finished(paths)
     if options.by_code:
         finished = [(directory, apart_by_code(record)) for directory, record in finished]
@@ -56,12 +63,17 @@ def main(arguments: Sequence[str]) -> None:
     else:
         _print(tables, options.format)
     if options.figures:
-        for experiment, runs in by_experiment(finished):
-            for directory, record in runs:
-                for path in draw(directory, experiment.figures(directory, record), again=True):
-                    print(path)
-            for path in draw(paths[0], _comparisons(experiment, runs), again=True):
+        _draw_again(finished, paths[0])
+
+
+def _draw_again(finished: Sequence[Run], folder: Path) -> None:
+    """Draws the figures of all runs into their directories, and those of several runs into a folder; prints the paths."""
+    for experiment, runs in by_experiment(finished):
+        for directory, record in runs:
+            for path in draw(directory, experiment.figures(directory, record), again=True):
                 print(path)
+        for path in draw(folder, _comparisons(experiment, runs), again=True):
+            print(path)
 
 
 def _finished(paths: Sequence[Path]) -> list[Run]:
@@ -101,14 +113,17 @@ def _parser() -> Parser:
     parser.add_argument(
         "--table", metavar="NAME", help="show the table of this name only; csv needs it where there are several"
     )
-    parser.add_argument("--html", type=Path, metavar="FILE", help="write one page with all tables, figures and runs")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--html", type=Path, metavar="FILE", help="write one page with all tables, figures and runs")
+    instead.add_argument("--watch", action="store_true", help="serve this page on this machine, and follow a sweep with it")
+    parser.add_argument("--port", type=int, default=PORT, help=f"of --watch (default: {PORT}; 0 takes a free one)")
     parser.add_argument("--by-code", action="store_true", help="take no mean over runs of different commits")
     parser.add_argument(
         "--figures",
         action="store_true",
         help="draw the figures of all runs again, and those that compare runs into figures/ of the first path",
     )
-    parser.add_argument(
+    instead.add_argument(
         "--update",
         nargs="*",
         type=Path,
