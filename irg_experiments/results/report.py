@@ -13,6 +13,7 @@ from irg_experiments.errors import UserError
 from irg_experiments.results.aggregate import apart_by_code
 from irg_experiments.results.collect import Run, by_experiment, collect, require_records, tables_of
 from irg_experiments.results.drawing import Figure, draw
+from irg_experiments.results.export import TRACKERS, export
 from irg_experiments.results.hardware import hardware_table
 from irg_experiments.results.latex import latex
 from irg_experiments.results.metrics import metrics_table
@@ -20,6 +21,8 @@ from irg_experiments.results.page import content, html
 from irg_experiments.results.record import Record
 from irg_experiments.results.table import Table, comma_separated, markdown, print_table
 from irg_experiments.results.watch import PORT, watch
+
+OUTPUTS = Path("outputs")
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -40,6 +43,8 @@ def main(arguments: Sequence[str]) -> None:
     elif options.html is not None:
         require_records(paths)
         _write(options.html, html(content(paths, by_code=options.by_code), paths))
+    elif options.export is not None:
+        print(export(options.export, _finished(paths), options.to or OUTPUTS / "trackers" / options.export))
     else:
         _show(paths, options)
 
@@ -103,7 +108,7 @@ def _parser() -> Parser:
     # argparse's own --help ignores errors of the output
     parser = Parser(prog="irg-report", description="Tables and figures of finished runs.", add_help=False, allow_abbrev=False)
     parser.add_argument("-h", "--help", action="store_true", help="print this text")
-    parser.add_argument("paths", nargs="*", default=["outputs"], help="folders of runs, or records (default: outputs)")
+    parser.add_argument("paths", nargs="*", default=[str(OUTPUTS)], help="folders of runs, or records (default: outputs)")
     parser.add_argument(
         "--format",
         choices=["terminal", "markdown", "csv", "latex"],
@@ -116,6 +121,8 @@ def _parser() -> Parser:
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument("--html", type=Path, metavar="FILE", help="write one page with all tables, figures and runs")
     instead.add_argument("--watch", action="store_true", help="serve this page on this machine, and follow a sweep with it")
+    instead.add_argument("--export", choices=list(TRACKERS), help="write the finished runs to the store of a tracker")
+    parser.add_argument("--to", type=Path, metavar="FOLDER", help="of this store (default: outputs/trackers/<tracker>)")
     parser.add_argument("--port", type=int, default=PORT, help=f"of --watch (default: {PORT}; 0 takes a free one)")
     parser.add_argument("--by-code", action="store_true", help="take no mean over runs of different commits")
     parser.add_argument(
