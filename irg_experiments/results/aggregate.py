@@ -10,6 +10,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 from irg_experiments.results.record import Record, code_of
+from irg_experiments.results.table import Table
 
 
 def repetitions(records: Iterable[Record]) -> list[list[Record]]:
@@ -79,6 +80,13 @@ def _code_note(records: Sequence[Record], same: Sequence[Sequence[Record]]) -> s
 def codes_of(records: Sequence[Record]) -> list[str]:
     """The code that made the records, each once, in words."""
     return list(dict.fromkeys(map(code_of, records)))
+
+
+def mixtures(table: Table) -> dict[int, str]:
+    """The rows that average runs of several commits, by their numbers: which they are, and the commits, in words."""
+    codes = {number: codes_of(records) for number, records in enumerate(table.made_of)}
+    rows = {number: ", ".join(table.rows[number][: table.labels]) for number in codes}
+    return {number: f"{rows[number]}: {', '.join(several)}" for number, several in codes.items() if len(several) > 1}
 
 
 def notes(groups: Sequence[Sequence[Record]], shown: Callable[[Record], Hashable], untold: AbstractSet[str]) -> list[str]:

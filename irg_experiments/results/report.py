@@ -10,7 +10,7 @@ from irg_experiments import __version__
 from irg_experiments.config.command_line import Parser
 from irg_experiments.config.tree import unknown
 from irg_experiments.errors import UserError
-from irg_experiments.results.aggregate import apart_by_code
+from irg_experiments.results.aggregate import apart_by_code, mixtures
 from irg_experiments.results.collect import Run, by_experiment, collect, require_records, tables_of
 from irg_experiments.results.drawing import Figure, draw
 from irg_experiments.results.export import TRACKERS, export
@@ -179,6 +179,8 @@ def _print(tables: Sequence[Table], style: str) -> None:
     if style == "terminal":
         for table in tables:
             print_table(table)
+            for line in mixtures(table).values():
+                print(f"Average over several commits: {line}")
     elif style == "latex":
         print("\n\n".join(map(latex, tables)))
     elif style == "markdown":

@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 
 from irg_experiments.errors import UserError
+from irg_experiments.results.aggregate import repetitions
 from irg_experiments.results.drawing import Figure
 from irg_experiments.results.page import Pictures, content, html
 from irg_experiments.results.page.pictures import drawn
 from irg_experiments.results.record import Record
 from irg_experiments.results.report import main
+from irg_experiments.results.table import Table
 from tests.results.counted import Counted, change, write
 
 SCRIPT = "</pre><script>alert(1)</script><img src=x onerror=alert(1)>"
@@ -126,10 +128,7 @@ def test_what_is_unfinished_or_cannot_be_shown_is_named(tmp_path: Path):
     assert f"{tmp_path / 'damaged' / 'record.json'} is left out: it is no record of a run." in page.text
 
 
-def test_averages_over_commits_are_marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    from irg_experiments.results.aggregate import repetitions
-    from irg_experiments.results.table import Table
-
+def test_averages_over_commits_are_marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     def averaged(records: list[Record]) -> list[Table]:
         groups = repetitions(records)
         return [Table("t", "T", ["data", "x"], [["bars", "1"] for _ in groups], made_of=groups)]
@@ -138,6 +137,8 @@ def test_averages_over_commits_are_marked(tmp_path: Path, monkeypatch: pytest.Mo
     for seed, commit in enumerate("ab"):
         change(write(tmp_path, str(seed)), seed=seed, group="g", git_commit=commit * 40)
     assert "bars: commit aaaaaaa, commit bbbbbbb" in page_of(tmp_path).text
+    main([str(tmp_path)])
+    assert capsys.readouterr().out.endswith("Average over several commits: bars: commit aaaaaaa, commit bbbbbbb\n")
     apart = Page(html(content([tmp_path], by_code=True), [tmp_path]))
     assert "bars: commit" not in apart.text
     assert "2 configurations" in apart.text

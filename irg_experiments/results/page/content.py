@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from irg_experiments.config.tree import ConfigTree
-from irg_experiments.results.aggregate import apart_by_code, codes_of, command, repetitions
+from irg_experiments.results.aggregate import apart_by_code, command, mixtures, repetitions
 from irg_experiments.results.collect import Run, by_experiment, runs_below, tables_of
 from irg_experiments.results.drawing import Figure, until_an_error
 from irg_experiments.results.hardware import hardware_table, processor_of
@@ -270,15 +270,14 @@ def _description(experiment: str) -> str:
 
 def _shown(table: Table, anchors: Mapping[int, str]) -> ShownTable:
     columns = [column for column, name in enumerate(table.header) if name not in table.page_only]
-    rows, mixtures = [], []
-    for number, row in enumerate(table.rows):
-        group = table.made_of[number] if table.made_of else []
-        codes = codes_of(group)
-        if len(codes) > 1:
-            mixtures.append(f"{', '.join(row[: table.labels])}: {', '.join(codes)}")
-        rows.append(Row([row[column] for column in columns], anchors.get(id(group[0])) if group else None, len(codes) > 1))
+    mixed = mixtures(table)
+    groups = table.made_of or [()] * len(table.rows)
+    rows = [
+        Row([row[column] for column in columns], anchors.get(id(group[0])) if group else None, number in mixed)
+        for number, (row, group) in enumerate(zip(table.rows, groups, strict=True))
+    ]
     labels = sum(column < table.labels for column in columns)
-    return ShownTable(table.name, table.title, [table.header[column] for column in columns], labels, rows, mixtures)
+    return ShownTable(table.name, table.title, [table.header[column] for column in columns], labels, rows, list(mixed.values()))
 
 
 def _configuration(
