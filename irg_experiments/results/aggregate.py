@@ -9,6 +9,7 @@ from collections.abc import Callable, Container, Hashable, Iterable, Mapping, Se
 from collections.abc import Set as AbstractSet
 from typing import Any
 
+from irg_experiments.results.numbers import standard_deviation
 from irg_experiments.results.record import Record, code_of
 from irg_experiments.results.table import Table
 
@@ -144,7 +145,7 @@ def spread(values: Sequence[float | None], digits: int = 1) -> str:
         return "not finite"
     mean = statistics.fmean(finite)
     style = f".{digits}f" if abs(mean) < LONGEST else ".1e"
-    return f"{mean:{style}}" if len(finite) == 1 else f"{mean:{style}} ± {statistics.stdev(finite):{style}}"
+    return f"{mean:{style}}" if len(finite) == 1 else f"{mean:{style}} ± {standard_deviation(finite):{style}}"
 
 
 def command(records: Sequence[Record]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from irg_experiments.results.aggregate import command, repetitions
+from irg_experiments.results.numbers import standard_deviation
 from irg_experiments.results.record import Record
 from irg_experiments.results.schema import leaves
 from irg_experiments.results.table import Table
@@ -36,7 +37,7 @@ class Metric(NamedTuple):
     def standard_error(self) -> float | None:
         """s/√n, with s the standard deviation over n > 1 runs; None for one run, or without a mean."""
         n = len(self.values)
-        return statistics.stdev(self.finite) / math.sqrt(n) if n > 1 and self.mean is not None else None
+        return standard_deviation(self.finite) / math.sqrt(n) if n > 1 and self.mean is not None else None
 
     def __str__(self) -> str:
         """Mean ± standard error, with two digits of the error."""

@@ -53,7 +53,7 @@ import cProfile, pstats, sys
 from irg_experiments.results.report import main
 profile = cProfile.Profile()
 profile.runcall(main, sys.argv[1:])
-pstats.Stats(profile, stream=sys.stderr).sort_stats("tottime").print_stats(32)
+pstats.Stats(profile, stream=sys.stderr).sort_stats("cumulative").print_stats(50)
 """
 
 

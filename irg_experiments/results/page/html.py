@@ -34,6 +34,7 @@ def html(content: Content, paths: Sequence[Path], state: str | None = None) -> s
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["zip"] = zip
     environment.filters["rounded"] = lambda value: "–" if value is None else f"{value:.6g}"
     script = _file("script.js") + ("" if state is None else _file("refresh.js").replace("REFRESH", str(1000 * REFRESH)))
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
