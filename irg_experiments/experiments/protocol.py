@@ -14,9 +14,10 @@ from irg_experiments.config.validation import Section
 from irg_experiments.results.drawing import Figure
 from irg_experiments.results.record import Record
 from irg_experiments.results.table import Table
+from irg_experiments.training.metrics_log import read_rows
 
 # keys of configs, as dotted paths, without influence on results, or for which tables have columns of their own
-UNTOLD = ("seed", "output", "rerun", "profile", "data.root", "training.log_every", "training.checkpoint_every")
+UNTOLD = frozenset({"seed", "output", "rerun", "profile", "data.root", "training.log_every", "training.checkpoint_every"})
 
 
 class ExperimentConfig(Section):
@@ -147,6 +148,11 @@ class Experiment(abc.ABC):
     def summary(cls, directory: Path, record: Record) -> list[Table]:
         """Tables of one finished run, from its files."""
         return cls.tables([record])
+
+    @classmethod
+    def history(cls, directory: Path) -> list[dict[str, Any]]:
+        """Metrics of a run over time: per entry its ``step``, and numbers by name; empty where nothing was logged."""
+        return read_rows(directory)
 
     @classmethod
     def figures(cls, directory: Path, record: Record) -> Iterator[Figure]:

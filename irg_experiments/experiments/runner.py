@@ -24,6 +24,7 @@ from irg_experiments.experiments.protocol import Experiment, ExperimentConfig
 from irg_experiments.results.collect import REPLACED, load_record
 from irg_experiments.results.console import forgiving_output
 from irg_experiments.results.drawing import draw
+from irg_experiments.results.export import add_to_tensorboard
 from irg_experiments.results.record import (
     RECORD,
     Record,
@@ -83,6 +84,8 @@ def run_experiment(config: DictConfig, overrides: Sequence[str], tree: ConfigTre
     _run_recorded(experiment, directory, record, resumed)
     _remove_replaced(directory)
     show(type(experiment), directory)
+    if (done := load_record(directory)) is not None:
+        add_to_tensorboard(type(experiment), directory, done)
     return directory
 
 

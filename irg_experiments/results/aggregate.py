@@ -5,23 +5,27 @@ import re
 import shlex
 import statistics
 from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
+from irg_experiments.results.numbers import standard_deviation
 from irg_experiments.results.record import Record, code_of
+from irg_experiments.results.table import Table
 
 
 def repetitions(records: Iterable[Record]) -> list[list[Record]]:
     """Records in groups that differ in the seed alone, each seed once per group, in the order of the seeds.
 
-    Records of the same configuration and code count once, the newest. Where one seed was run by different code, the groups are
-    told apart: the n-th group holds the n-th newest run of each seed.
+    Budget, data and the source files of a user's classes are the same in a group. Records of the same seed and code count once,
+    the newest. Where one seed was run by different code, the groups are told apart: the n-th group holds the n-th newest run of
+    each seed.
     """
-    by_group: dict[str, dict[int, dict[str, Record]]] = defaultdict(lambda: defaultdict(dict))
+    by_cell: dict[Hashable, dict[int, dict[str, Record]]] = defaultdict(lambda: defaultdict(dict))
     for record in sorted(records, key=lambda record: record["started"]):
-        by_group[record["group"]][record["seed"]][code_of(record)] = record
+        by_cell[_cell(record)][record["seed"]][code_of(record)] = record
     found = []
-    for seeds in by_group.values():
+    for seeds in by_cell.values():
         newest_first = {
             seed: sorted(runs.values(), key=lambda record: record["started"], reverse=True) for seed, runs in seeds.items()
         }
@@ -30,34 +34,93 @@ def repetitions(records: Iterable[Record]) -> list[list[Record]]:
     return found
 
 
-def code_note(records: Sequence[Record], groups: Sequence[Sequence[Record]]) -> str:
-    """The code of the records, in brackets, where another group of the same configuration was made by other code."""
-    same = [group for group in groups if group[0]["group"] == records[0]["group"]]
-    return f" ({', '.join(dict.fromkeys(map(code_of, records)))})" if len(same) > 1 else ""
+# in a record in memory: code that no mean is taken across, see ``apart_by_code``
+APART = "apart"
 
 
-def options_that_differ(
-    records: Sequence[Record], groups: Sequence[Sequence[Record]], shown: Sequence[str], untold: Container[str]
-) -> str:
-    """The options, in brackets, in which a configuration differs from others that a table would show alike; empty if none.
+def apart_by_code(record: Record) -> Record:
+    """The record, which ``repetitions`` then puts into a group with runs of the same commit alone."""
+    return {**record, APART: code_of(record)}
+
+
+def _cell(record: Record) -> Hashable:
+    """What runs must share to be averaged: even what changes no result, such as a budget's name, says what a run stands for."""
+    return record["group"], *_circumstances(record).values(), record.get(APART)
+
+
+def _circumstances(record: Record) -> dict[str, str]:
+    """What is no part of the configuration's hash, in words; empty text where there is no such thing."""
+    data = record.get("config", {}).get("data") or {}
+    sources = record.get("sources", {})
+    return {
+        "budget": f"budget={record.get('budget')}",
+        "data": str(data.get("note") or ""),
+        "sources": ", ".join(f"{target} {digest}" for target, digest in sorted(sources.items())),
+    }
+
+
+def code_notes(groups: Sequence[Sequence[Record]]) -> list[str]:
+    """Per group, in brackets, what tells it from others of the same configuration: budget, data or code; empty without any."""
+    same: dict[str, list[Sequence[Record]]] = defaultdict(list)
+    for records in groups:
+        same[records[0]["group"]].append(records)
+    return [_code_note(records, same[records[0]["group"]]) for records in groups]
+
+
+def _code_note(records: Sequence[Record], same: Sequence[Sequence[Record]]) -> str:
+    told = {
+        name for group in same for name, words in _circumstances(group[0]).items() if words != _circumstances(records[0])[name]
+    }
+    words = [words for name, words in _circumstances(records[0]).items() if name in told and words]
+    codes = codes_of(records)
+    if any(group is not records and (not told or codes_of(group) != codes) for group in same):
+        words += codes
+    return f" ({', '.join(words)})" if words else ""
+
+
+def codes_of(records: Sequence[Record]) -> list[str]:
+    """The code that made the records, each once, in words."""
+    return list(dict.fromkeys(map(code_of, records)))
+
+
+def mixtures(table: Table) -> dict[int, str]:
+    """The rows that average runs of several commits, by their numbers: which they are, and the commits, in words."""
+    codes = {number: codes_of(records) for number, records in enumerate(table.made_of)}
+    rows = {number: ", ".join(table.rows[number][: table.labels]) for number in codes}
+    return {number: f"{rows[number]}: {', '.join(several)}" for number, several in codes.items() if len(several) > 1}
+
+
+def notes(groups: Sequence[Sequence[Record]], shown: Callable[[Record], Hashable], untold: AbstractSet[str]) -> list[str]:
+    """Per configuration, in brackets, what tells it from others that a table would show alike: options, budget, data or code.
 
     Args:
-        records: repetitions of the configuration.
-        groups: of all configurations.
-        shown: the fields of a record by which a table tells configurations apart.
+        groups: repetitions of all configurations.
+        shown: of a record, that by which the table tells configurations apart.
         untold: keys of the config, as dotted paths, that are not looked at.
     """
-    mine = _leaves(records[0]["config"])
-    alike = [_leaves(it[0]["config"]) for it in groups if all(it[0].get(name) == records[0].get(name) for name in shown)]
-    keys = [key for key in mine if key not in untold and any(other.get(key) != mine[key] for other in alike)]
-    return f" ({', '.join(f'{key}={mine[key]}' for key in keys)})" if keys else ""
+    options = [_options(records[0]["config"]) for records in groups]
+    alike: dict[Hashable, list[dict[str, Any]]] = defaultdict(list)
+    for records, mine in zip(groups, options, strict=True):
+        alike[shown(records[0])].append(mine)
+    differing = {label: _differing(others) - untold for label, others in alike.items()}
+    found = []
+    for records, mine, code in zip(groups, options, code_notes(groups), strict=True):
+        keys = [key for key in mine if key in differing[shown(records[0])]]
+        found.append((f" ({', '.join(f'{key}={mine[key]}' for key in keys)})" if keys else "") + code)
+    return found
 
 
-def _leaves(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    leaves = {}
+def _differing(options: Sequence[Mapping[str, Any]]) -> set[str]:
+    """The keys that do not have the same value in all of the options."""
+    keys = {key for mine in options for key in mine}
+    return {key for key in keys if any(mine.get(key) != options[0].get(key) for mine in options)}
+
+
+def _options(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    options: dict[str, Any] = {}
     for key, value in config.items():
-        leaves.update(_leaves(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value})
-    return leaves
+        options.update(_options(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value})
+    return options
 
 
 def by_number(label: str) -> list[tuple[int, str]]:
@@ -82,11 +145,17 @@ def spread(values: Sequence[float | None], digits: int = 1) -> str:
         return "not finite"
     mean = statistics.fmean(finite)
     style = f".{digits}f" if abs(mean) < LONGEST else ".1e"
-    return f"{mean:{style}}" if len(finite) == 1 else f"{mean:{style}} ± {statistics.stdev(finite):{style}}"
+    return f"{mean:{style}}" if len(finite) == 1 else f"{mean:{style}} ± {standard_deviation(finite):{style}}"
 
 
 def command(records: Sequence[Record]) -> str:
     """The command that repeats all of the records."""
-    words = [word for word in shlex.split(records[0]["command"])[1:] if not word.startswith("seed=")]
+    words = [word for word in words_of(records[0])[1:] if not word.startswith("seed=")]
     seeds = ",".join(str(record["seed"]) for record in records)
     return shlex.join(["irg-run", *(["-m"] if len(records) > 1 else []), *words, f"seed={seeds}"])
+
+
+def words_of(record: Record) -> list[str]:
+    """The words of the command of a record."""
+    line: str = record["command"]
+    return shlex.split(line) if any(mark in line for mark in "'\"\\") else line.split()  # shlex is slow

@@ -1,6 +1,7 @@
 """Records below folders, whatever version of the package wrote them, and the experiments that can read them."""
 
 import logging
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ log = logging.getLogger(__name__)
 # a run that rerun=true has moved aside while its successor computes
 REPLACED = ".replaced"
 
+# what an experiment is asked for besides its config
+ASKED = ("tables", "excerpts", "history", "figures", "comparisons", "upgraded")
+
 # the directory and the record
 Run = tuple[Path, Record]
 
@@ -28,18 +32,48 @@ def collect(paths: Sequence[Path]) -> list[Run]:
 
     What cannot be read is named in the log and left out.
 
+    Args:
+        paths: folders, or records.
+
     Raises:
-        UserError: there is no record, or none that can be read.
+        UserError: a path does not exist, or there is no record, or none that can be read.
     """
-    files = sorted({file.resolve() for path in paths for file in path.rglob(RECORD)})
-    files = [file for file in files if not any(parent.name.endswith(REPLACED) for parent in file.parents)]
-    found = [(file.parent, record) for file in files if (record := load_record(file.parent)) is not None]
+    require_records(paths)
+    found = list(runs_below(paths))
     if not found:
-        what = f"{RECORD} below {', '.join(map(str, paths))}"
-        if files:
-            raise UserError(f"No {what} can be read.")
-        raise UserError(f"No {what}. Run an experiment first (irg-run --help), or name another folder.")
+        raise UserError(f"No {RECORD} below {', '.join(map(str, paths))} can be read.")
     return found
+
+
+def require_records(paths: Sequence[Path]) -> None:
+    """Raises UserError if a path does not exist, or there is no record below any of them."""
+    for path in paths:
+        if not path.exists():
+            raise UserError(f"{path} does not exist. Name a folder of runs, such as outputs.")
+    if not run_directories(paths):
+        what = f"{RECORD} below {', '.join(map(str, paths))}"
+        raise UserError(f"No {what}. Run an experiment first (irg-run --help), or name another folder.")
+
+
+def runs_below(paths: Sequence[Path]) -> Iterator[Run]:
+    """What ``collect`` returns, perhaps nothing."""
+    for directory in run_directories(paths):
+        if (record := load_record(directory)) is not None:
+            yield directory, record
+
+
+def run_directories(paths: Sequence[Path]) -> list[Path]:
+    """The folders below the paths that hold something named like a record, each once, but for runs that were moved aside."""
+    return [Path(folder) for folder in sorted({folder for path in paths for folder in _run_directories(path.resolve())})]
+
+
+def _run_directories(path: Path) -> Iterator[str]:
+    if path.is_file():
+        yield str(path.parent)
+    for folder, folders, files in os.walk(path):  # three times as fast as Path.rglob
+        if RECORD in files or RECORD in folders:
+            yield folder
+        folders[:] = [name for name in folders if not name.endswith(REPLACED)]
 
 
 def load_record(directory: Path) -> Record | None:
@@ -69,7 +103,7 @@ def experiment_of(record: Record) -> Any:
     """
     named = {"_target_": record["config"]["_target_"], "name": record["experiment"]}
     cls = find(validate(Component, named, "config"), "config")
-    if not (isinstance(cls, type) and all(hasattr(cls, name) for name in ("tables", "excerpts", "figures", "upgraded"))):
+    if not (isinstance(cls, type) and all(hasattr(cls, name) for name in ASKED)):
         raise UserError(f"config._target_ {shown(named['_target_'])} is no experiment.")
     return cls
 

@@ -28,7 +28,7 @@ def draw(directory: Path, figures: Iterable[Figure], again: bool = False) -> lis
     Whatever goes wrong, from an unwritable folder to a number that cannot be drawn, is one line of log.
     """
     folder, paths = directory / "figures", []
-    for figure in _until_an_error(figures, directory):
+    for figure in until_an_error(figures, str(directory)):
         path, temporary = folder / f"{figure.name}.png", folder / f".{figure.name}.png"
         try:
             if again or not path.exists():
@@ -46,8 +46,9 @@ def draw(directory: Path, figures: Iterable[Figure], again: bool = False) -> lis
     return paths
 
 
-def _until_an_error(figures: Iterable[Figure], directory: Path) -> Iterator[Figure]:
+def until_an_error(figures: Iterable[Figure], place: str) -> Iterator[Figure]:
+    """The figures up to the first that cannot even be begun, which is one line of log."""
     try:
         yield from figures
     except Exception as error:  # files of the run that are missing or damaged
-        log.warning("The other figures of %s could not be drawn (%s: %s).", directory, type(error).__name__, error)
+        log.warning("The other figures of %s could not be drawn (%s: %s).", place, type(error).__name__, error)

@@ -31,4 +31,5 @@ def grouped_table(name: str, title: str, header: Sequence[str], rows: Sequence[R
 
     ordered = sorted(rows, key=lambda row: row[0][0]["budget"])
     cells = [extended(group, cells) for group, cells in ordered]
-    return Table(name, title, [*before, *header, *after], cells, labels + len(before), page_only=("command",))
+    made_of = [group for group, _ in ordered]
+    return Table(name, title, [*before, *header, *after], cells, labels + len(before), ("command",), made_of)

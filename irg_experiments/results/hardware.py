@@ -23,3 +23,9 @@ def _row(record: Record) -> tuple[str, ...]:
     device = machine.get("gpu") if record["device"] != "cpu" else "cpu"
     values = [*told[:3], threads, device, record["compile"], record["versions"].get("torch"), code_of(record)]
     return tuple("–" if value is None else str(value) for value in values)
+
+
+def processor_of(record: Record) -> str:
+    """The name of the processor that computed, or else the kind of device."""
+    machine, device = record.get("machine") or {}, record["device"]
+    return str(machine.get("cpu" if device == "cpu" else "gpu") or device)

@@ -1,6 +1,7 @@
 """Numbers for people: three digits in tables, six in files."""
 
 import math
+from collections.abc import Sequence
 
 
 def three_digits(value: float | None) -> str:
@@ -20,3 +21,9 @@ def multiple(value: float | None) -> str:
 def significant(value: float, digits: int = 6) -> float | None:
     """The value rounded to so many significant digits; None if it is not finite, as JSON has no such number."""
     return float(f"{value:.{digits}g}") if math.isfinite(value) else None
+
+
+def standard_deviation(values: Sequence[float]) -> float:
+    """√(Σ(x − x̄)² / (n − 1)) of n > 1 values; statistics.stdev computes it in exact fractions, fifty times as slowly."""
+    mean = math.fsum(values) / len(values)
+    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))

@@ -1,5 +1,6 @@
 """Numbers as a paper prints them, and which runs they stand beside."""
 
+import functools
 import math
 import statistics
 from collections.abc import Sequence
@@ -42,8 +43,14 @@ def has_options_of_its_file(group: str, options: dict[str, Any], *free: str) -> 
         options: as recorded.
         free: keys that may differ.
     """
+    usual = _options_of_its_file(group, options["name"])
+    return usual is not None and all(
+        usual.get(key) == value for key, value in options.items() if key not in (*free, "recommended")
+    )
+
+
+@functools.cache
+def _options_of_its_file(group: str, name: str) -> dict[str, Any] | None:
+    """The keys of an option file of the package; None if there is none. A report asks for them once per row."""
     tree = ConfigTree()
-    if options["name"] not in tree.choices(group):
-        return False
-    usual = tree.load(group, options["name"])
-    return all(usual.get(key) == value for key, value in options.items() if key not in (*free, "recommended"))
+    return tree.load(group, name) if name in tree.choices(group) else None

@@ -13,6 +13,9 @@ SCHEMA_VERSION = 2
 # what is read: earlier ones are brought to today's form
 VERSIONS = range(1, SCHEMA_VERSION + 1)
 
+# of sections within sections; Python's functions call themselves a thousand times at most
+MOST_LEVELS = 100
+
 _Text = Annotated[str, Strict()]
 _Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 _Section = Annotated[dict[str, Any], Must("a section")]
@@ -67,23 +70,34 @@ def check_version(record: dict[str, Any]) -> None:
 
 def check_fields(record: dict[str, Any]) -> None:
     """Raises UserError, which names each field that is missing or of a wrong type, unless the record has today's form."""
+    for section in ("config", "metrics"):
+        _check_depth(record, section)
     validate(_Fields, record)
     check_metrics(record["metrics"])
 
 
+def _check_depth(record: dict[str, Any], section: str) -> None:
+    """Raises UserError for a section that functions of itself, such as those that list its leaves, could not descend into."""
+    level = [record.get(section)]
+    for _ in range(MOST_LEVELS):
+        level = [item for it in level for item in (it.values() if isinstance(it, dict) else it if isinstance(it, list) else ())]
+        if not level:
+            return
+    raise UserError(f"its {section} is nested deeper than {MOST_LEVELS} levels.")
+
+
 def check_metrics(metrics: dict[str, Any]) -> None:
     """Raises UserError for a metric that is no number: perhaps nested in sections and lists, null if it is not finite."""
-    for name, value in _leaves(metrics, "metrics"):
+    for name, value in leaves(metrics, "metrics"):
         if value is not None and not isinstance(value, int | float):
             raise UserError(f"{name} must be a number, not {shown(value)}.")
 
 
-def _leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from _leaves(item, f"{name}.{key}")
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _leaves(item, f"{name}.{index}")
-    else:
+def leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """What nested sections and lists hold, each with its keys and indices joined by dots."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
+    if items is None:
         yield name, value
+    else:
+        for key, item in items:
+            yield from leaves(item, f"{name}.{key}" if name else str(key))

@@ -5,9 +5,12 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import rich.table
+import rich.box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
+
+from irg_experiments.results.record import Record
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,7 @@ class Table:
         rows: cells.
         labels: how many of the first columns are text; the others are numbers, aligned to the right.
         page_only: columns that terminals leave out, such as long commands.
+        made_of: per row, the records of the runs that its numbers come from; empty if a table does not tell.
     """
 
     name: str
@@ -29,6 +33,7 @@ class Table:
     rows: Sequence[Sequence[str]]
     labels: int = 1
     page_only: tuple[str, ...] = ()
+    made_of: Sequence[Sequence[Record]] = ()
 
 
 def markdown(table: Table) -> str:
@@ -74,17 +79,36 @@ def _plain(cell: str) -> str:
 
 
 def print_table(table: Table) -> None:
-    """Prints the table, in lines as long as its numbers need; a narrower terminal wraps them."""
-    shown = [column for column, name in enumerate(table.header) if name not in table.page_only]
-    drawn = rich.table.Table()
-    for column in shown:
-        justify = "left" if column < table.labels else "right"
-        drawn.add_column(Text(table.header[column]), justify=justify)  # type: ignore[arg-type]
-    for row in table.rows:
-        drawn.add_row(*(Text(row[column]) for column in shown))
+    """Prints the table, in lines as long as its numbers need; a narrower terminal wraps them.
+
+    The box is drawn here: rich takes milliseconds per row, for cells that may be wrapped and styled.
+    """
     console = Console()
-    console.width = max(console.width, console.measure(drawn, options=console.options.update(max_width=10_000)).maximum)
+    box = rich.box.HEAVY_HEAD.substitute(console.options)
+    shown = [column for column, name in enumerate(table.header) if name not in table.page_only]
+    header, *rows = ([_printable(row[column]) for column in shown] for row in (table.header, *table.rows))
+    widths = [max(map(cell_len, cells)) for cells in zip(header, *rows, strict=True)]
+    labels = sum(column < table.labels for column in shown)
+
+    def line(cells: Sequence[str], left: str, between: str, right: str) -> str:
+        padded = [_padded(cell, width, column < labels) for column, (cell, width) in enumerate(zip(cells, widths, strict=True))]
+        return left + between.join(padded) + right
+
+    outer = [width + 2 for width in widths]
+    body = [line(row, box.mid_left, box.mid_vertical, box.mid_right) for row in rows]
     with console.capture() as capture:  # rich would end the process at a closed pipe
-        console.print(Text(table.title), style="italic", highlight=False, soft_wrap=True)
-        console.print(drawn)
-    print(capture.get(), end="")
+        console.print(Text(_printable(table.title)), style="italic", highlight=False, soft_wrap=True)
+        console.print(Text(box.get_top(outer)), highlight=False, soft_wrap=True)
+        names = line(header, box.head_left, box.head_vertical, box.head_right)
+        console.print(Text(names, style="bold"), highlight=False, soft_wrap=True)
+    print(capture.get() + "\n".join([box.get_row(outer, "head"), *body, box.get_bottom(outer)]))
+
+
+def _padded(cell: str, width: int, is_label: bool) -> str:
+    space = " " * (width - cell_len(cell))
+    return f" {cell}{space} " if is_label else f" {space}{cell} "
+
+
+def _printable(cell: str) -> str:
+    """The cell without characters that would move a terminal's cursor or change its colours."""
+    return cell if cell.isprintable() else "".join(it if it.isprintable() else "?" for it in cell)

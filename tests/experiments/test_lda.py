@@ -58,6 +58,7 @@ def test_a_run_leaves_its_record_and_pictures(compose: Compose, tmp_path: Path, 
     }
     pictures = {path.name for path in (directory / "figures").iterdir()}
     assert pictures == {"learning_curve.png", "topic_weights.png", "document_weights.png", "topics.png"}
+    assert len(list((directory / "tensorboard").glob("*.hparams"))) == 1
     first = capsys.readouterr().out
     assert "test perplexity" in first
     shutil.rmtree(directory / "figures")

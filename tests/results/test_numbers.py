@@ -1,8 +1,9 @@
 import math
+import statistics
 
 import pytest
 
-from irg_experiments.results.numbers import multiple, significant, three_digits
+from irg_experiments.results.numbers import multiple, significant, standard_deviation, three_digits
 
 
 @pytest.mark.parametrize(
@@ -31,3 +32,8 @@ def test_significant_digits():
     assert significant(1234567.0) == 1234570.0
     assert significant(0.123456, 2) == 0.12
     assert [significant(value) for value in (math.nan, math.inf, -math.inf)] == [None, None, None]
+
+
+@pytest.mark.parametrize("values", [[1.0, 2.0, 6.0], [1e9, 1e9 + 1], [-3.0, -3.0], [1e-12, 2e-12, 1.0]])
+def test_standard_deviation(values: list[float]):
+    assert standard_deviation(values) == pytest.approx(statistics.stdev(values), rel=1e-14)

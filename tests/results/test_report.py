@@ -1,8 +1,7 @@
-"""irg-report over records of an experiment of this file, and over what is damaged beside them."""
+"""irg-report over records of an experiment of the tests, and over what is damaged beside them."""
 
-import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,53 +9,14 @@ import pytest
 
 from irg_experiments import __version__
 from irg_experiments.errors import UserError
-from irg_experiments.experiments.protocol import Experiment, Result
-from irg_experiments.results.drawing import Figure
-from irg_experiments.results.record import Record, new_record, write_record
+from irg_experiments.results.latex import latex
+from irg_experiments.results.metrics import Metric
+from irg_experiments.results.record import Record
 from irg_experiments.results.report import main, marks, replace_tables
 from irg_experiments.results.table import Table, comma_separated, markdown, print_table
-
-
-class Counted(Experiment):
-    """Tables and a figure from records alone."""
-
-    def prepare(self, device: Any, compiled: bool) -> None:
-        raise NotImplementedError
-
-    def run(self, directory: Path) -> Result:
-        raise NotImplementedError
-
-    @classmethod
-    def tables(cls, records: Sequence[Record]) -> list[Table]:
-        rows = [[record["data"], f"{record['metrics']['x']:.1f}", record["command"]] for record in records]
-        return [Table("counted", "What was counted", ["data", "x", "command"], rows, page_only=("command",))]
-
-    @classmethod
-    def figures(cls, directory: Path, record: Record) -> Iterator[Figure]:
-        yield Figure("picture", lambda path: path.write_text("new"))
-
-    @classmethod
-    def comparisons(cls, runs: Sequence[tuple[Path, Record]]) -> Iterator[Figure]:
-        names = " ".join(sorted(directory.name for directory, _ in runs))
-        yield Figure("all", lambda path: path.write_text(names))
-
+from tests.results.counted import Counted, change, write
 
 BEGIN, END = marks("counted")
-
-
-def write(folder: Path, name: str = "a", status: str = "done", target: str = f"{__name__}.Counted") -> Path:
-    config = {"_target_": target, "experiment": "counted", "data": {"name": "bars"}, "seed": 0, "budget": "short"}
-    directory = folder / name
-    directory.mkdir(parents=True)
-    record = new_record(config, name, name, "irg-run experiment=counted", "cpu", "off")
-    write_record(directory, {**record, "status": status, "metrics": {"x": 3.25}})
-    return directory
-
-
-def change(directory: Path, **fields: Any) -> Path:
-    path = directory / "record.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
-    return path
 
 
 def test_tables_for_people_and_for_machines(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -69,6 +29,13 @@ def test_tables_for_people_and_for_machines(tmp_path: Path, capsys: pytest.Captu
     assert "| bars | 3.2 | irg-run experiment=counted |" in capsys.readouterr().out
     main([str(tmp_path), "--format", "csv"])
     assert capsys.readouterr().out == "data,x,command\nbars,3.2,irg-run experiment=counted\n"
+
+
+def test_a_record_is_a_path_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    write(tmp_path)
+    write(tmp_path, "b")
+    main([str(tmp_path / "b" / "record.json"), "--format", "csv"])
+    assert capsys.readouterr().out.count("bars") == 1
 
 
 def test_csv_is_one_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
@@ -126,24 +93,53 @@ def test_files_that_cannot_be_updated_are_named(tmp_path: Path):
 def test_a_folder_without_a_finished_run_says_so(tmp_path: Path):
     with pytest.raises(UserError, match=r"No record\.json below"):
         main([str(tmp_path)])
+    with pytest.raises(UserError, match=r"nowhere does not exist\."):
+        main([str(tmp_path / "nowhere")])
     for name, status in (("a", "failed"), ("b", "failed"), ("c", "running")):
         write(tmp_path, name, status)
     with pytest.raises(UserError, match="2 failed, 1 unfinished"):
         main([str(tmp_path)])
 
 
-@pytest.mark.parametrize("content", [b'{"sta', b"\xff", b"[]", b"{}"])
+def nested(depth: int) -> dict[str, Any]:
+    return {"a": nested(depth - 1)} if depth else {}
+
+
+@pytest.mark.parametrize("content", [b'{"sta', b"\xff", b"[]", b"{}", b"3", b"[" * 100_000, None])
 def test_what_is_no_record_is_named_and_the_rest_shown(
-    tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, content: bytes | None, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ):
     write(tmp_path)
     damaged = tmp_path / "damaged" / "record.json"
     damaged.parent.mkdir()
-    damaged.write_bytes(content)
+    if content is None:
+        damaged.mkdir()
+    else:
+        damaged.write_bytes(content)
     write(tmp_path, "foreign", target="nobody.knows.This")
     main([str(tmp_path)])
     assert str(damaged) in caplog.text
     assert "nobody.knows.This" in caplog.text
+    assert "3.2" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"started": None}, "started must be text, not null."),
+        ({"schema_version": 99}, "its schema_version is 99, and this version of irg-experiments reads 1 and 2."),
+        ({"config": nested(200)}, "its config is nested deeper than 100 levels."),
+        ({"metrics": nested(200)}, "its metrics is nested deeper than 100 levels."),
+        ({"metrics": {"x": "many"}}, "metrics.x must be a number, not 'many'."),
+    ],
+)
+def test_a_record_with_one_wrong_field_is_named_and_the_rest_shown(
+    tmp_path: Path, changes: dict[str, Any], reason: str, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+):
+    write(tmp_path)
+    path = change(write(tmp_path, "b"), **changes)
+    main([str(tmp_path)])
+    assert caplog.messages == [f"{path} is left out: {reason}"]
     assert "3.2" in capsys.readouterr().out
 
 
@@ -199,6 +195,56 @@ def test_wrong_options_are_told_in_one_line(words: list[str]):
         main(words)
 
 
+def test_latex_has_no_command_and_is_escaped():
+    rows = [["a_b & 50%", "-1.5 ± 0.2", "irg-run"], ["{x}", "–", "irg-run"]]
+    table = Table("t", "Mean ± std, #1", ["name", "x − y", "command"], rows, page_only=("command",))
+    assert latex(table).splitlines() == [
+        r"\begin{table}",
+        r"\centering",
+        r"\caption{Mean $\pm$ std, \#1}",
+        r"\label{tab:t}",
+        r"\begin{tabular}{lr}",
+        r"\toprule",
+        r"name & x $-$ y \\",
+        r"\midrule",
+        r"a\_b \& 50\% & $-$1.5 $\pm$ 0.2 \\",
+        r"\{x\} & -- \\",
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table}",
+    ]
+
+
+def test_all_metrics_have_their_standard_errors_on_request(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    for seed, x in enumerate((1.0, 2.0, 6.0)):
+        change(write(tmp_path, str(seed)), seed=seed, group="g", metrics={"x": x, "y": {"z": [1.0, None]}})
+    main([str(tmp_path), "--table", "counted_metrics", "--format", "csv"])
+    line = '"irg-run -m experiment=counted seed=0,1,2"'
+    assert capsys.readouterr().out.splitlines() == [
+        "command,metric,mean,standard error,runs",
+        f"{line},x,3,1.52753,3",  # √7 / √3
+        f"{line},y.z.0,1,0,3",
+        f"{line},y.z.1,,,3",
+    ]
+    main([str(tmp_path)])
+    assert "standard error" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ([1.0, 2.0, 6.0], "3.0 ± 1.5"),
+        ([100.0, 101.0], "100.50 ± 0.50"),
+        ([1e9, 3e9], "2.00e+09 ± 1.00e+09"),
+        ([2.5], "2.5"),
+        ([1.0, None], "–"),
+        ([4.0, 4.0], "4"),
+    ],
+)
+def test_mean_and_standard_error(values: list[float | None], text: str):
+    assert str(Metric("x", values)) == text
+
+
 def test_version_and_help(capsys: pytest.CaptureFixture[str]):
     main(["--version"])
     assert capsys.readouterr().out == f"irg-experiments {__version__}\n"
@@ -226,5 +272,7 @@ def test_numbers_of_csv_are_plain():
 
 
 def test_cells_are_text_and_no_markup(capsys: pytest.CaptureFixture[str]):
-    print_table(Table("t", "T [red]", ["name"], [["[/b] and [red]"]]))
-    assert "[/b] and [red]" in capsys.readouterr().out
+    print_table(Table("t", "T [red]", ["name"], [["[/b] and [red]"], ["\x1b[31m\n"]]))
+    printed = capsys.readouterr().out
+    assert "[/b] and [red]" in printed
+    assert "│ ?[31m?" in printed

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from irg_experiments.results.aggregate import code_note, repetitions
+from irg_experiments.results.aggregate import code_notes, repetitions
 from irg_experiments.results.grouped import Row, grouped_table
 from irg_experiments.results.numbers import multiple, three_digits
 from irg_experiments.results.record import Record
@@ -88,7 +88,7 @@ def headline_table(records: Sequence[Record]) -> Table:
 def _measured(records: Sequence[Record]) -> Iterator[tuple[Sequence[Record], str, str, dict[str, Values]]]:
     """Group, note on its code, distribution and numbers by method: the medians over repetitions, which differ in time alone."""
     groups = repetitions(records)
-    for group in groups:
+    for group, note in zip(groups, code_notes(groups), strict=True):
         for distribution, methods in group[0]["metrics"].items():
             combined = {
                 method: {
@@ -99,7 +99,7 @@ def _measured(records: Sequence[Record]) -> Iterator[tuple[Sequence[Record], str
                 }
                 for method, values in methods.items()
             }
-            yield group, code_note(group, groups), distribution, combined
+            yield group, note, distribution, combined
 
 
 def _number(record: Record, *path: str) -> float | None:

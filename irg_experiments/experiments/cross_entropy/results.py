@@ -9,7 +9,7 @@ from typing import Any
 
 from irg_experiments.config.tree import ConfigTree
 from irg_experiments.experiments.cross_entropy.config import per_block
-from irg_experiments.results.aggregate import code_note, repetitions
+from irg_experiments.results.aggregate import code_notes, repetitions
 from irg_experiments.results.grouped import Row, grouped_table
 from irg_experiments.results.numbers import multiple, three_digits
 from irg_experiments.results.record import Record
@@ -27,8 +27,7 @@ def variance_table(records: Sequence[Record]) -> Table:
     """One row per distribution and method, by variance."""
     groups = repetitions(records)
     rows: list[tuple[str, float, Row]] = []
-    for group in groups:
-        note = code_note(group, groups)
+    for group, note in zip(groups, code_notes(groups), strict=True):
         for distribution, label, values in _measured(group):
             cells = [distribution, label + note, *_cells(values)]
             rows.append((distribution, _sortable(values["variance"]), (group, cells)))
@@ -49,13 +48,13 @@ def headline_table(records: Sequence[Record]) -> Table:
     groups = repetitions(records)
     rows: list[Row] = []
     columns = [words for words in VARIANTS.values() if any(_has_variant(group, words) for group in groups)]
-    for group in groups:
+    for group, note in zip(groups, code_notes(groups), strict=True):
         found = {(distribution, label): values for distribution, label, values in _measured(group)}
         for distribution in group[0]["metrics"]:
             for label in HEADLINE:
                 if "ratio" in found.get((distribution, label), {}):
                     cells = [_multiples(found.get((distribution, label + words), {})) for words in columns]
-                    rows.append((group, [distribution, label + code_note(group, groups), *cells]))
+                    rows.append((group, [distribution, label + note, *cells]))
     header = ["distribution", "method", *(words.removeprefix(", ") or "f as it is" for words in columns)]
     title = "Variance of one-sample gradients of a cross-entropy, as multiples of the implicit gradient's"
     return grouped_table("cross_entropy_headline", title, header, rows, labels=2)

@@ -1,6 +1,5 @@
 """Perplexities beside the paper's, and the words of topics."""
 
-import shlex
 import statistics
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from irg_experiments.experiments.protocol import UNTOLD
-from irg_experiments.results.aggregate import by_number, code_note, command, options_that_differ, repetitions, spread
+from irg_experiments.results.aggregate import by_number, command, notes, repetitions, spread, words_of
 from irg_experiments.results.arrays import Arrays
 from irg_experiments.results.paper import Printed, difference, has_options_of_its_file
 from irg_experiments.results.record import Record
@@ -54,21 +53,23 @@ def perplexity_table(records: Sequence[Record]) -> Table:
     groups = groups_of(records)
     names = ["model", "method", "data", "test perplexity", "corpus-level", "paper", "difference (in standard errors)", "runs"]
     header = [*names, "steps", "steps/s", "command"]
-    rows = [_row(group, note(group, groups)) for group in groups]
+    rows = [_row(group, note) for group, note in zip(groups, notes_of(groups), strict=True)]
     title = "Test perplexity, mean ± standard deviation over runs"
-    return Table("perplexity", title, header, rows, labels=3, page_only=("command",))
+    return Table("perplexity", title, header, rows, labels=3, page_only=("command",), made_of=groups)
+
+
+# the fields of a record by which the tables tell configurations apart
+_SHOWN = ("model", "method_label", "data", "budget")
 
 
 def groups_of(records: Sequence[Record]) -> list[list[Record]]:
     """Repetitions of each configuration, in the order of the tables."""
-    names = ("model", "method_label", "data", "budget")
-    return sorted(repetitions(records), key=lambda runs: [by_number(runs[0][name]) for name in names])
+    return sorted(repetitions(records), key=lambda runs: [by_number(runs[0][name]) for name in _SHOWN])
 
 
-def note(records: Sequence[Record], groups: Sequence[Sequence[Record]]) -> str:
-    """What tells a configuration from others of the same model, method, data set and budget: options, or the code."""
-    shown = ("model", "method_label", "data", "budget")
-    return options_that_differ(records, groups, shown, UNTOLD) + code_note(records, groups)
+def notes_of(groups: Sequence[Sequence[Record]]) -> list[str]:
+    """Per configuration, what tells it from others of the same model, method, data set and budget: options, or the code."""
+    return notes(groups, lambda record: tuple(record[name] for name in _SHOWN), UNTOLD)
 
 
 def quality_table(records: Sequence[Record]) -> Table:
@@ -78,13 +79,13 @@ def quality_table(records: Sequence[Record]) -> Table:
     header = ["model", "method", "data", *measured, "runs", "steps"]
     columns = {"topic_coherence": 3, "topic_diversity": 3, "topic_weight_sparsity": 3, "effective_topics": 2}
     rows = []
-    for group in groups:
+    for group, note in zip(groups, notes_of(groups), strict=True):
         first = group[0]
         found = [_spread_if_recorded(group, metric, digits) for metric, digits in columns.items()]
-        names = [first["model"], first["method_label"] + note(group, groups), first["data"]]
+        names = [first["model"], first["method_label"] + note, first["data"]]
         rows.append([*names, *found, str(len(group)), f"{first['steps']:,}"])
     title = "Topic coherence, topic diversity and sparsity of topic weights, mean ± standard deviation over runs"
-    return Table("topic_quality", title, header, rows, labels=3)
+    return Table("topic_quality", title, header, rows, labels=3, made_of=groups)
 
 
 def _spread_if_recorded(records: Sequence[Record], metric: str, digits: int) -> str:
@@ -115,7 +116,7 @@ def _row(records: Sequence[Record], note: str) -> list[str]:
 
 def _has_other_training(record: Record) -> bool:
     """Whether the command changes how its budget trains."""
-    return any(word.lstrip("+").startswith("training.") for word in shlex.split(record["command"]))
+    return any(word.lstrip("+").startswith("training.") for word in words_of(record))
 
 
 def metrics_table(record: Record) -> Table:

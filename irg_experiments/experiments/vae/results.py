@@ -8,7 +8,7 @@ from typing import Any
 from irg_experiments.experiments.gradient_variance import VARIANCE
 from irg_experiments.experiments.protocol import UNTOLD
 from irg_experiments.experiments.vae.choices import LEFT_OPEN, TUNING
-from irg_experiments.results.aggregate import code_note, command, numbered, options_that_differ, repetitions, spread
+from irg_experiments.results.aggregate import code_notes, command, notes, numbered, repetitions, spread
 from irg_experiments.results.paper import Printed, difference, has_options_of_its_file
 from irg_experiments.results.record import Record
 from irg_experiments.results.table import Table
@@ -90,9 +90,9 @@ def nll_table(records: Sequence[Record]) -> Table:
     header = ["latent", "D", "method", "data", "test NLL", "5,000 samples", "paper (from memory)"]
     header += ["difference (in standard errors)", "−ELBO", "KL", "active units", "k-NN, 1,000 labels", "runs", "best step"]
     header += ["command"]
-    rows = [_row(group, _note(group, groups)) for group in groups]
+    rows = [_row(group, note) for group, note in zip(groups, notes(groups, _order, UNTOLD), strict=True)]
     title = "Test negative log-likelihood in nats, mean ± standard deviation over runs"
-    return Table("nll", title, header, rows, labels=4, page_only=("command",))
+    return Table("nll", title, header, rows, labels=4, page_only=("command",), made_of=groups)
 
 
 def headline_table(records: Sequence[Record]) -> Table:
@@ -133,12 +133,6 @@ def _over_seeds(records: Sequence[Record], metric: str) -> list[float | None]:
     return [record["metrics"][metric] for record in records]
 
 
-def _note(records: Sequence[Record], groups: Sequence[Sequence[Record]]) -> str:
-    """What tells a configuration from others of the same latent space and dimension: options, or the code."""
-    alike = [group for group in groups if _order(group[0]) == _order(records[0])]
-    return options_that_differ(records, alike, (), UNTOLD) + code_note(records, groups)
-
-
 def _row(records: Sequence[Record], note: str) -> list[str]:
     first, latent = records[0], records[0]["config"]["latent"]
     over_seeds = partial(_over_seeds, records)
@@ -168,11 +162,11 @@ def objectives_table(records: Sequence[Record]) -> Table:
     others = {_setting(group[0]) for group in groups if objective_of(group[0]) != ELBO}
     shown = sorted((group for group in groups if _setting(group[0]) in others), key=lambda group: _objective_order(group[0]))
     header = ["latent", "D", "codes", "objective", "method", "data", "test NLL", "−bound", "−ELBO", "gradient variance"]
-    rows = [_objective_row(group, code_note(group, groups)) for group in shown]
+    rows = [_objective_row(group, note) for group, note in zip(shown, code_notes(shown), strict=True)]
     title = (
         "Training objectives: nats, mean ± standard deviation over runs, and the encoder's gradient variance at the best step"
     )
-    return Table("objectives", title, [*header, "runs", "command"], rows, labels=6, page_only=("command",))
+    return Table("objectives", title, [*header, "runs", "command"], rows, labels=6, page_only=("command",), made_of=shown)
 
 
 def _setting(record: Record) -> tuple[str | int, ...]:
