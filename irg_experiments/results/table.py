@@ -75,6 +75,11 @@ def _plain(cell: str) -> str:
 
 def print_table(table: Table) -> None:
     """Prints the table, in lines as long as its numbers need; a narrower terminal wraps them."""
+    print(rendered(table), end="")
+
+
+def rendered(table: Table, width: int | None = None) -> str:
+    """The table as ``print_table`` prints it, or with cells wrapped so that lines have at most the width."""
     shown = [column for column, name in enumerate(table.header) if name not in table.page_only]
     drawn = rich.table.Table()
     for column in shown:
@@ -83,8 +88,10 @@ def print_table(table: Table) -> None:
     for row in table.rows:
         drawn.add_row(*(Text(row[column]) for column in shown))
     console = Console()
-    console.width = max(console.width, console.measure(drawn, options=console.options.update(max_width=10_000)).maximum)
+    console.width = width or max(
+        console.width, console.measure(drawn, options=console.options.update(max_width=10_000)).maximum
+    )
     with console.capture() as capture:  # rich would end the process at a closed pipe
         console.print(Text(table.title), style="italic", highlight=False, soft_wrap=True)
         console.print(drawn)
-    print(capture.get(), end="")
+    return capture.get()
