@@ -161,8 +161,10 @@ def _run(words: list[str]) -> int:
 
 def _sweep(rows: list[Arguments]) -> int:
     from irg_experiments.sweeps.sweep import run_sweep
+    from irg_experiments.sweeps.tune import tune
 
-    return run_sweep(rows)
+    search = rows[0].search
+    return run_sweep(rows) if search is None else tune(rows[0], search)
 
 
 def _has_own_sweeper(arguments: Arguments) -> bool:

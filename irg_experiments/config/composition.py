@@ -89,7 +89,7 @@ def _runs(overrides: Sequence[Any], arguments: Arguments) -> Iterator[Compositio
     if arguments.search is not None or sweeper.get("_target_") != BASIC_SWEEPER or sweeper.get("params"):
         yield Composition("", _without_hydra(first), first_words)
         return
-    values = {override.get_key_element(): _values(override) for override in overrides}
+    values = {override.get_key_element(): words_of(override) for override in overrides}
     if (number := math.prod(map(len, values.values()))) > MOST_RUNS:
         raise UserError(f"The sweep has {number:,} runs, and {MOST_RUNS:,} are the most: divide it.")
     swept = [key for key, words in values.items() if len(words) > 1]
@@ -116,10 +116,10 @@ def first_value(override: Any) -> str:
 
     if override.is_sweep_override() and isinstance(override.value(), IntervalSweep):
         return f"{override.get_key_element()}={override.value().start}"
-    return _values(override)[0]
+    return words_of(override)[0]
 
 
-def _values(override: Any) -> list[str]:
+def words_of(override: Any) -> list[str]:
     """The words without a sweep that the basic sweeper makes of an override."""
     from hydra.errors import HydraException
 

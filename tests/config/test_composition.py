@@ -30,9 +30,7 @@ def test_every_run_of_a_sweep_is_composed(sweep: tuple[str, ...]):
 def test_the_words_of_a_run_are_those_of_one_command():
     words = ["experiment=lda", "seed=3,4", "+training={steps: 50},{steps: 70}", "data=bars"]
     assert [it.words for it in compositions(parse(["-m", *words]))] == [
-        ("experiment=lda", f"seed={seed}", f"+training={{steps: {steps}}}", "data=bars")
-        for seed in (3, 4)
-        for steps in (50, 70)
+        ("experiment=lda", f"seed={seed}", f"+training={{steps:{steps}}}", "data=bars") for seed in (3, 4) for steps in (50, 70)
     ]
 
 
