@@ -9,7 +9,7 @@ A file ``launch/<name>.yaml``, for ``-m +launch=parallel``, is the same for sett
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -45,9 +45,15 @@ def _expanded(arguments: Arguments, group: str) -> Arguments:
     if group == LAUNCH and not arguments.sweep:
         raise UserError(f"+{LAUNCH}={names[0]} distributes the runs of a sweep: add -m, or leave it out.")
     typed = [word for word in arguments.overrides if key_of(word) != group]
-    keys = {key_of(word) for word in typed}
-    values = [f"{key}={value}" for key, value in _read(arguments, group, names[0]).items() if key_of(key) not in keys]
-    return dataclasses.replace(arguments, overrides=(*values, *typed))
+    words = [f"{key}={value}" for key, value in _read(arguments, group, names[0]).items() if not _is_replaced(key, typed)]
+    return dataclasses.replace(arguments, overrides=(*words, *typed))
+
+
+def _is_replaced(key: str, typed: Sequence[str]) -> bool:
+    """Whether a key of the file is left out; one that adds, with a "+", is needed by a typed word that does not."""
+    if key.startswith("+"):
+        return key in {word.partition("=")[0] for word in typed}
+    return key in set(map(key_of, typed))
 
 
 def _read(arguments: Arguments, group: str, name: str) -> dict[str, str]:
