@@ -11,7 +11,7 @@ from typing import Any
 
 from irg_experiments import __version__
 from irg_experiments.config.command_line import Arguments, parse, resolved
-from irg_experiments.config.composition import VERSION_BASE, compose, telling_errors_of_hydra
+from irg_experiments.config.composition import compose, telling_errors_of_hydra, version_base
 from irg_experiments.config.presets import with_preset
 from irg_experiments.config.sweeps import each_row, key_of
 from irg_experiments.config.tree import GROUPS, LAUNCH, PRESET, SWEEP, ConfigTree, config_directory
@@ -224,6 +224,6 @@ def _run_with_hydra(arguments: Arguments) -> None:
     job = Job(arguments.tree) if arguments.sweep else single_run
     sys.argv[1:] = arguments.for_hydra()
     with telling_errors_of_hydra(), _raising_errors_of_hydra():
-        hydra.main(config_path=str(config_directory()), config_name="config", version_base=VERSION_BASE)(job)()
+        hydra.main(config_path=str(config_directory()), config_name="config", **version_base())(job)()
     if failures:
         raise failures[0]

