@@ -150,11 +150,12 @@ def _run(words: list[str]) -> int:
     if arguments.tree.extra:
         _import_from_current_folder()
     rows = [with_preset(row) for row in each_row(arguments)]
-    if arguments.sweep and not any(map(_has_own_sweeper, rows)):
+    if arguments.sweep and not arguments.passed_on and not any(map(_has_own_sweeper, rows)):
         return _sweep(rows)
-    for row in rows:
-        if not row.passed_on or row.show:
+    if not arguments.passed_on or arguments.show:
+        for row in rows:
             _check(row)
+    for row in rows:
         _run_with_hydra(row)
     return 0
 
