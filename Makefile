@@ -52,6 +52,28 @@ reference: $(INSTALLED)  ## repeat the runs behind the tables of outputs/referen
 	$(BIN)/irg-run experiment=accuracy budget=paper
 	$(BIN)/irg-run -m +sweep=vae_table latent.dim=2,10 seed=0
 
+# in the order of their cost
+PAPER := accuracy cross_entropy lda_table vae_table
+budget ?= paper
+# budget=smoke is the rehearsal: each row of the tables once, on data that need no download, and what no table has
+REHEARSED_lda_table := data=bars seed=0
+REHEARSED_vae_table := data=digits seed=0 latent.dim=2
+ifeq ($(budget),smoke)
+PAPER += rehearsal
+PAPER_OUTPUT := outputs/rehearsal
+else
+PAPER_OUTPUT := outputs
+ESTIMATE = $(BIN)/python -m irg_experiments.sweeps.estimate $(PAPER)
+endif
+PAPER_WORDS = budget=$(budget) output=$(PAPER_OUTPUT) $(if $(launch),+launch=$(launch))
+PAPER_RUN = $(BIN)/irg-run -m +sweep=$(1) $(PAPER_WORDS) $(if $(filter smoke,$(budget)),$(REHEARSED_$(1))) || code=$$?;
+
+.PHONY: paper
+paper: $(INSTALLED)  ## every table and figure of the paper (days on one core); launch=parallel uses all, budget=smoke rehearses
+	$(ESTIMATE)
+	@code=0; $(foreach sweep,$(PAPER),$(call PAPER_RUN,$(sweep))) \
+	$(BIN)/irg-report $(PAPER_OUTPUT) --html $(PAPER_OUTPUT)/report.html || code=$$?; exit $$code
+
 .PHONY: readme
 readme: $(INSTALLED)  ## write the tables of outputs/reference into README.md and the pages there
 	$(BIN)/irg-report outputs/reference --update README.md

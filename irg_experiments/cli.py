@@ -4,7 +4,6 @@ import contextlib
 import logging
 import os
 import sys
-import tempfile
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
@@ -12,12 +11,12 @@ from typing import Any
 
 from irg_experiments import __version__
 from irg_experiments.config.command_line import Arguments, parse, resolved
-from irg_experiments.config.composition import compositions, first_line, naming
+from irg_experiments.config.composition import compose, telling_errors_of_hydra, version_base
 from irg_experiments.config.presets import with_preset
-from irg_experiments.config.sweeps import each_row
-from irg_experiments.config.tree import GROUPS, PRESET, SWEEP, ConfigTree, config_directory
-from irg_experiments.errors import DivergedError, RunFailedError, UserError
-from irg_experiments.results.console import discard_the_rest, prepare_streams
+from irg_experiments.config.sweeps import each_row, key_of
+from irg_experiments.config.tree import GROUPS, LAUNCH, PRESET, SWEEP, ConfigTree, config_directory
+from irg_experiments.errors import DivergedError, RunFailedError, UserError, unexpected
+from irg_experiments.results.console import discard_the_rest, prepare_logging, prepare_streams
 from irg_experiments.training import distributed
 
 log = logging.getLogger(__name__)
@@ -58,7 +57,7 @@ def help_text(tree: ConfigTree) -> str:
     for group in GROUPS:
         lines.append(f"{group}=")
         lines += [f"  {name:{width}s} {tree.description(group, name)}" for name in tree.choices(group)]
-    for prefix, group in (("-m ", SWEEP), ("", PRESET)):
+    for prefix, group in (("-m ", SWEEP), ("", PRESET), ("-m ", LAUNCH)):
         lines.append(f"{prefix}+{group}=")
         lines += [f"  {name:{width}s} {tree.description(group, name)}" for name in tree.choices(group)]
     lines += ["budget=", "  smoke (seconds: does it run?), short (minutes: a visible result), paper (the paper's steps)"]
@@ -77,12 +76,7 @@ def help_text(tree: ConfigTree) -> str:
 def _exit_with(function: Callable[[], int]) -> None:
     """Ends the process with the function's exit code; an error that it raises is told in one line."""
     prepare_streams()
-    # torch's own, at its first use of torch.func and of torch.compile
-    warnings.filterwarnings("ignore", message="`torch.jit.script", category=FutureWarning)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    # torch's compiler looks for CUDA on machines that have none, and says so
-    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
-    logging.getLogger("matplotlib").setLevel(logging.WARNING)  # it tells when it looks for fonts
+    prepare_logging()
     try:
         code = _exit_code(function)
         sys.stdout.flush()
@@ -124,9 +118,7 @@ def _told(error: Exception) -> int:
             traceback.print_exception(error)
         _tell(str(error))
         return code
-    with tempfile.NamedTemporaryFile("w", prefix="irg-traceback-", suffix=".txt", delete=False, encoding="utf-8") as file:
-        traceback.print_exception(error, file=file)
-    _tell(f"{type(error).__name__}: {error}. This is a mistake in irg-experiments; its traceback is in {file.name}.")
+    _tell(str(unexpected(error)))
     return code
 
 
@@ -158,27 +150,38 @@ def _run(words: list[str]) -> int:
     if arguments.tree.extra:
         _import_from_current_folder()
     rows = [with_preset(row) for row in each_row(arguments)]
+    if arguments.sweep and not arguments.passed_on and not any(map(_has_own_sweeper, rows)):
+        return _sweep(rows)
     if not arguments.passed_on or arguments.show:
         for row in rows:
             _check(row)
-    codes = []
-    for number, row in enumerate(rows, 1):
-        if len(rows) > 1:
-            log.info("Row %d of %d of the sweep: %s", number, len(rows), " ".join(row.overrides))
-        codes.append(_run_with_hydra(row))
-    return 1 if 1 in codes else max(codes)
+    for row in rows:
+        _run_with_hydra(row)
+    return 0
+
+
+def _sweep(rows: list[Arguments]) -> int:
+    from irg_experiments.sweeps.sweep import run_sweep
+    from irg_experiments.sweeps.tune import tune
+
+    search = rows[0].search
+    return run_sweep(rows) if search is None else tune(rows[0], search)
+
+
+def _has_own_sweeper(arguments: Arguments) -> bool:
+    """Whether one of Hydra's sweepers is set up, which then chooses the runs."""
+    return any(key_of(word).startswith(("hydra/sweeper", "hydra.sweeper")) for word in arguments.overrides)
 
 
 def _check(arguments: Arguments) -> None:
-    """Everything that can be wrong before torch is imported; of a sweep, in each of its runs."""
+    """Everything that can be wrong before torch is imported."""
     from irg_experiments.experiments.runner import make_experiment
 
-    for run, config in compositions(arguments):
-        with naming(run):
-            if not arguments.show:
-                make_experiment(resolved(config), arguments.tree)
-            elif "--resolve" in arguments.passed_on:
-                resolved(config)
+    config = compose(arguments)
+    if not arguments.show:
+        make_experiment(resolved(config), arguments.tree)
+    elif "--resolve" in arguments.passed_on:
+        resolved(config)
 
 
 def _import_from_current_folder() -> None:
@@ -201,33 +204,27 @@ def _raising_errors_of_hydra() -> Iterator[None]:
             os.environ[name] = before
 
 
-def _run_with_hydra(arguments: Arguments) -> int:
-    """Runs the job, or each job of a sweep, which a failed job does not stop. Returns the exit code of all."""
+def _run_with_hydra(arguments: Arguments) -> None:
+    """One run, what is to be printed instead of it, or the runs that another sweeper of Hydra chooses."""
     import hydra
-    from hydra.core.hydra_config import HydraConfig
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
 
-    codes = [0]
+    from irg_experiments.sweeps.job import Job
 
-    def job(config: Any) -> None:
+    failures: list[Exception] = []
+
+    def single_run(config: Any) -> None:
+        from hydra.core.hydra_config import HydraConfig
+
         from irg_experiments.experiments.runner import run_experiment
 
         try:
             run_experiment(config, list(HydraConfig.get().overrides.task), arguments.tree)
-        except Exception as error:  # stops no other run of a sweep
-            codes.append(_told(error))
+        except Exception as error:  # Hydra would print more than one line
+            failures.append(error)
 
+    job = Job(arguments.tree) if arguments.sweep else single_run
     sys.argv[1:] = arguments.for_hydra()
-    try:
-        with _raising_errors_of_hydra():
-            hydra.main(config_path=str(config_directory()), config_name="config", version_base="1.3")(job)()
-    except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(f"{first_line(error)}. See irg-run --help.") from error
-    except OSError as error:
-        if error.filename is None:
-            raise
-        raise UserError(
-            f"Hydra cannot use {error.filename} ({error.strerror}): choose another folder, or leave out hydra.…=…"
-        ) from error
-    return 1 if 1 in codes else max(codes)
+    with telling_errors_of_hydra(), _raising_errors_of_hydra():
+        hydra.main(config_path=str(config_directory()), config_name="config", **version_base())(job)()
+    if failures:
+        raise failures[0]

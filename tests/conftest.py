@@ -21,7 +21,7 @@ import torch
 from omegaconf import DictConfig
 
 from irg_experiments import implicit
-from irg_experiments.config import config_directory
+from irg_experiments.config.composition import hydra_session
 from irg_experiments.implicit.compilation import can_compile
 from tests.compiler import quick_compiler
 from tests.statistics import SEED, TALLY, seed
@@ -81,7 +81,7 @@ def compose() -> Callable[..., DictConfig]:
     """Composes a config as the command line does."""
 
     def compose(*overrides: str) -> DictConfig:
-        with hydra.initialize_config_dir(str(config_directory()), version_base="1.3"):
+        with hydra_session():
             return hydra.compose("config", list(overrides))
 
     return compose

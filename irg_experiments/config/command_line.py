@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-from irg_experiments.config.tree import GROUPS, PRESET, SWEEP, ConfigTree
+from irg_experiments.config.search import Search
+from irg_experiments.config.tree import GROUPS, OF_COMMAND_LINES, ConfigTree
 from irg_experiments.config.validation import either, shown
 from irg_experiments.errors import UserError
 
@@ -25,6 +26,7 @@ class Arguments:
         show: what --cfg prints instead of running, or None.
         passed_on: other options that Hydra handles by itself.
         tree: the option files, with those of --config-dir.
+        search: how the runs of a sweep are chosen; None means all of them.
         help, version: whether these were asked for.
     """
 
@@ -33,6 +35,7 @@ class Arguments:
     show: str | None = None
     passed_on: tuple[str, ...] = ()
     tree: ConfigTree = field(default_factory=ConfigTree)
+    search: Search | None = None
     help: bool = False
     version: bool = False
 
@@ -92,14 +95,16 @@ def parse(arguments: Sequence[str]) -> Arguments:
             raise UserError(f"--shell-completion takes install=SHELL, where SHELL is {either(SHELLS)}.")
         return Arguments((found.shell_completion,), passed_on=("--shell-completion",))
     tree = ConfigTree(tuple(folder.resolve() for folder in found.config_dir))
-    return Arguments(tuple(found.overrides), found.multirun, found.cfg, tuple(passed_on), tree, found.help, found.version)
+    return Arguments(
+        tuple(found.overrides), found.multirun, found.cfg, tuple(passed_on), tree, help=found.help, version=found.version
+    )
 
 
 def _check_folder(folder: Path) -> None:
-    if not any((folder / group).is_dir() for group in (*GROUPS, SWEEP, PRESET, "hydra")):
+    if not any((folder / group).is_dir() for group in (*GROUPS, *OF_COMMAND_LINES, "hydra")):
         folders = either([f"{group}/" for group in GROUPS])
         raise UserError(f"--config-dir {folder} has no option files: they are in its subfolders {folders}.")
-    for group in (*GROUPS, SWEEP, PRESET):  # of two files of one name Hydra would read the package's without a word
+    for group in (*GROUPS, *OF_COMMAND_LINES):  # of two files of one name Hydra would read the package's without a word
         for name in ConfigTree().choices(group):
             if (path := folder / group / f"{name}.yaml").exists():
                 raise UserError(f"{path} has the name of an option of the package: choose another one.")

@@ -1,4 +1,4 @@
-"""What an option file's ``_target_`` names, built by ``hydra.utils.instantiate`` after its options were checked.
+"""What an option file's ``_target_`` names, built after its options were checked.
 
 The annotations of a constructor (see ``irg_experiments.config.types``) are the schema of its options: a class and a YAML file
 are all that an addition takes.
@@ -191,13 +191,10 @@ def build(component: Component, section: str, **runtime: Any) -> Any:
         UserError: an option is unknown, missing, or has a value that it cannot have; the object cannot be made, or does not fit
             into memory.
     """
-    import hydra
-
     checked = check(component, section, *runtime)
     options = {name: getattr(checked, name) for name in type(checked).model_fields} | (checked.model_extra or {})
-    node = {"_target_": component.target, "_partial_": True, "_convert_": "all", "_recursive_": False, **options}
     try:
-        return hydra.utils.instantiate(node)(**runtime)
+        return find(component, section)(**options, **runtime)
     except (UserError, ValueError) as error:
         raise UserError(f"{section}={component.name}: {error}") from error
     except Exception as error:  # whatever the constructor of a user may raise

@@ -2,8 +2,9 @@
 
 import contextlib
 import itertools
+import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from irg_experiments.config.command_line import Arguments, search_path
 from irg_experiments.config.labels import check_labels
@@ -11,9 +12,23 @@ from irg_experiments.config.overrides import check_word, missed, parsed
 from irg_experiments.config.tree import GROUPS, ConfigTree, config_directory
 from irg_experiments.errors import UserError
 
-# runs of a sweep that are composed before the first one starts
-MOST_CHECKED = 1000
+# all runs of a sweep are composed before the first one starts
+MOST_RUNS = 10_000
 BASIC_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
+
+
+class Composition(NamedTuple):
+    """The config of one run.
+
+    Attributes:
+        name: the overrides that tell it from the other runs of a sweep; empty where there is one run.
+        config: as Hydra composed it; the next composition of a sweep may change it.
+        words: all overrides, each with one value.
+    """
+
+    name: str
+    config: Any
+    words: tuple[str, ...]
 
 
 def compose(arguments: Arguments) -> Any:
@@ -22,31 +37,44 @@ def compose(arguments: Arguments) -> Any:
     Raises:
         UserError: they are no overrides of this tree.
     """
-    return next(compositions(arguments))[1]
+    return next(compositions(arguments)).config
 
 
-def compositions(arguments: Arguments) -> Iterator[tuple[str, Any]]:
-    """The config of each run, with the overrides that tell it from the other runs of a sweep; of these the first 1,000.
+def compositions(arguments: Arguments) -> Iterator[Composition]:
+    """The config of each run.
 
-    Another sweeper than Hydra's basic one chooses values while it goes: of its runs there is the one of the first values.
+    A search, and another sweeper than Hydra's basic one, choose values while they go: of their runs there is the one of the
+    first values.
 
     Raises:
-        UserError: they are no overrides of this tree.
+        UserError: they are no overrides of this tree, or more runs than anyone waits for.
     """
-    import hydra
-
     for word in arguments.overrides:
         check_word(word, arguments.tree)
-    with hydra.initialize_config_dir(str(config_directory()), version_base="1.3"):
+    with hydra_session():
         overrides = parsed(arguments.overrides)
         if arguments.sweep:
-            yield from itertools.islice(_runs(overrides, arguments.tree), MOST_CHECKED)
+            yield from _runs(overrides, arguments)
             return
         for override in overrides:
             if override.is_sweep_override():
                 word = override.input_line
                 raise UserError(f"{word} is several values: add -m to run each of them, or put a list in brackets.")
-        yield "", _without_hydra(_composed(arguments.overrides, arguments.tree))
+        yield Composition("", _without_hydra(_composed(arguments.overrides, arguments.tree)), arguments.overrides)
+
+
+def hydra_session() -> contextlib.AbstractContextManager[None]:
+    """Within it, Hydra finds the option files of the package."""
+    import hydra
+
+    return hydra.initialize_config_dir(str(config_directory()), job_name="irg-run", **version_base())
+
+
+def version_base() -> dict[str, Any]:
+    """The argument of that name. Hydra 1.3 wants to be told that its own defaults are meant; later versions warn of it."""
+    import hydra
+
+    return {"version_base": "1.3"} if hydra.__version__.startswith("1.3.") else {}
 
 
 @contextlib.contextmanager
@@ -58,13 +86,20 @@ def naming(run: str) -> Iterator[None]:
         raise UserError(f"{run}: {error}") if run else error from error
 
 
-def _runs(overrides: Sequence[Any], tree: ConfigTree) -> Iterator[tuple[str, Any]]:
-    values = {override.get_key_element(): _values(override) for override in overrides}
-    first = _composed([words[0] for words in values.values()], tree)
+def _runs(overrides: Sequence[Any], arguments: Arguments) -> Iterator[Composition]:
+    tree = arguments.tree
+    first_words = tuple(first_value(override) for override in overrides)
+    first = _composed(first_words, tree)
     sweeper = first.hydra.sweeper
+    if arguments.search is not None or sweeper.get("_target_") != BASIC_SWEEPER or sweeper.get("params"):
+        yield Composition("", _without_hydra(first), first_words)
+        return
+    values = {override.get_key_element(): words_of(override) for override in overrides}
+    if (number := math.prod(map(len, values.values()))) > MOST_RUNS:
+        raise UserError(f"The sweep has {number:,} runs, and {MOST_RUNS:,} are the most: divide it.")
     swept = [key for key, words in values.items() if len(words) > 1]
-    if sweeper.get("_target_") != BASIC_SWEEPER or sweeper.get("params") or not swept:
-        yield "", _without_hydra(first)
+    if not swept:
+        yield Composition("", _without_hydra(first), first_words)
         return
     in_place = [override for override in overrides if _sets_a_value(override, overrides)]
     configs: dict[tuple[str, ...], Any] = {}
@@ -77,10 +112,19 @@ def _runs(overrides: Sequence[Any], tree: ConfigTree) -> Iterator[tuple[str, Any
                 configs[kept] = _without_hydra(_composed(words, tree))
             for override in in_place:
                 _set(configs[kept], chosen[override.get_key_element()])
-        yield name, configs[kept]
+        yield Composition(name, configs[kept], words)
 
 
-def _values(override: Any) -> list[str]:
+def first_value(override: Any) -> str:
+    """The word that sets the first of the values that an override sweeps; of an interval, its beginning."""
+    from hydra.core.override_parser.types import IntervalSweep
+
+    if override.is_sweep_override() and isinstance(override.value(), IntervalSweep):
+        return f"{override.get_key_element()}={override.value().start}"
+    return words_of(override)[0]
+
+
+def words_of(override: Any) -> list[str]:
     """The words without a sweep that the basic sweeper makes of an override."""
     from hydra.errors import HydraException
 
@@ -149,6 +193,24 @@ def _without_hydra(config: Any) -> Any:
     with open_dict(config):
         config.pop("hydra", None)
     return config
+
+
+@contextlib.contextmanager
+def telling_errors_of_hydra() -> Iterator[None]:
+    """Errors of Hydra within it, and of files that it cannot use, become a UserError of one line."""
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(f"{first_line(error)}. See irg-run --help.") from error
+    except OSError as error:
+        if error.filename is None:
+            raise
+        raise UserError(
+            f"Hydra cannot use {error.filename} ({error.strerror}): choose another folder, or leave out hydra.…=…"
+        ) from error
 
 
 def first_line(error: Exception) -> str:

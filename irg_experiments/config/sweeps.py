@@ -6,19 +6,25 @@ A file ``sweep/<name>.yaml`` has ``params``, which are swept for every row, and 
     rows:
       - {method: implicit}
       - {method: rsvi, method.augmentation: 5}
+
+With a section ``search``, runs are chosen among the swept values to minimise the validation metric:
+
+    search: {trials: 20}
+    params: {experiment: vae, training.learning_rate: "tag(log, interval(1e-4, 1e-2))"}
 """
 
 import dataclasses
 import json
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from irg_experiments.config.command_line import Arguments
+from irg_experiments.config.search import Search
 from irg_experiments.config.tree import SWEEP, unknown
 from irg_experiments.config.types import Must
-from irg_experiments.config.validation import validate
+from irg_experiments.config.validation import Misfit, validate
 from irg_experiments.errors import UserError
 
 
@@ -41,7 +47,16 @@ class _Sweep(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     params: Words = {}
-    rows: Annotated[list[Words], Field(min_length=1), Must("a list of at least one row")]
+    rows: Annotated[list[Words], Field(min_length=1), Must("a list of at least one row")] = [{}]
+    search: Search | None = None
+
+    @model_validator(mode="after")
+    def _runs_something(self) -> Self:
+        if not self.params and not any(self.rows):
+            raise Misfit("is empty: it must have the key params or rows.")
+        if self.search is not None and len(self.rows) > 1:
+            raise Misfit("has rows and a search: a search chooses among the values of params.")
+        return self
 
 
 def each_row(arguments: Arguments) -> Iterator[Arguments]:
@@ -61,8 +76,9 @@ def each_row(arguments: Arguments) -> Iterator[Arguments]:
         raise UserError(f"+sweep is given {len(names)} times: run one sweep after the other.")
     if not arguments.sweep:
         raise UserError(f"+sweep={names[0]} is several runs: add -m.")
-    typed = [word for word in arguments.overrides if not _sets_the_sweep(word)]
     sweep = _read(arguments, names[0])
+    typed = [word for word in arguments.overrides if not _sets_the_sweep(word)]
+    search, typed = _search(sweep, names[0], typed)
     chosen = {key_of(word): word.partition("=")[2] for word in typed}
     selecting = {key: value.split(",") for key, value in chosen.items() if any(key in row for row in sweep.rows)}
     for key, values in selecting.items():
@@ -76,12 +92,26 @@ def each_row(arguments: Arguments) -> Iterator[Arguments]:
         params = [f"{key}={value}" for key, value in sweep.params.items() if key not in chosen and key not in row]
         others = [word for word in typed if key_of(word) not in row]
         words = [*params, *(f"{key}={value}" for key, value in row.items()), *others]
-        yield dataclasses.replace(arguments, overrides=tuple(words))
+        yield dataclasses.replace(arguments, overrides=tuple(words), search=search)
+
+
+def _search(sweep: _Sweep, name: str, typed: list[str]) -> tuple[Search | None, list[str]]:
+    """The section ``search`` with the values that were typed, such as ``search.trials=50``, and the other words."""
+    if sweep.search is None:
+        return None, typed
+    values = {key_of(word).partition(".")[2]: word.partition("=")[2] for word in typed if _is_of_search(word)}
+    numbers = {key: int(value) if value.isdecimal() else value for key, value in values.items()}
+    others = [word for word in typed if not _is_of_search(word)]
+    return validate(Search, {**sweep.search.model_dump(), **numbers}, "search"), others
 
 
 def key_of(word: str) -> str:
     """The key that a word of a command line sets."""
     return word.partition("=")[0].lstrip("+")
+
+
+def _is_of_search(word: str) -> bool:
+    return key_of(word).startswith("search.")
 
 
 def _sets_the_sweep(word: str) -> bool:
@@ -94,5 +124,5 @@ def _read(arguments: Arguments, name: str) -> _Sweep:
         raise UserError(unknown(SWEEP, name, choices))
     loaded: Any = arguments.tree.load(SWEEP, name)
     if not isinstance(loaded, Mapping):
-        raise UserError(f"{arguments.tree.path(SWEEP, name)} must have the key rows.")
+        raise UserError(f"{arguments.tree.path(SWEEP, name)} must have the key params or rows.")
     return validate(_Sweep, loaded, f"{SWEEP}={name}")

@@ -13,7 +13,8 @@ from irg_experiments.errors import UserError
 
 GROUPS = ("experiment", "model", "method", "latent", "objective", "data")
 # files of these stand for command lines; see ``irg_experiments.config.sweeps`` and ``irg_experiments.config.presets``
-SWEEP, PRESET = "sweep", "preset"
+SWEEP, PRESET, LAUNCH = "sweep", "preset", "launch"
+OF_COMMAND_LINES = (SWEEP, PRESET, LAUNCH)
 
 
 def config_directory() -> Path:

@@ -33,7 +33,10 @@ class ExperimentConfig(Section):
         budget: which of the experiment's budgets its numbers come from.
         output: the folder of all runs.
         rerun: whether a finished run is repeated.
+        pilot: overrides of a run of some seconds, with several times the work of budget=smoke, by which longer ones are timed.
     """
+
+    pilot: ClassVar[tuple[str, ...]] = ("training.steps=300", "training.evaluate_every=300")
 
     experiment_class: Annotated[str, Must("the import path of an experiment")] = Field(alias="_target_")
     experiment: Annotated[Name, CONDUCT]
@@ -48,6 +51,10 @@ class ExperimentConfig(Section):
     def labels(self) -> tuple[str, ...]:
         """What names the run's folder besides budget and seed."""
         return ()
+
+    def work(self) -> float:
+        """What the time of a run grows with in proportion: training steps, or 1 for an experiment without any."""
+        return float(getattr(getattr(self, "training", None), "steps", 1))
 
 
 class TrainedConfig(ExperimentConfig):

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 
 log = logging.getLogger(__name__)
@@ -18,6 +19,18 @@ def prepare_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+
+
+def prepare_logging() -> None:
+    """Log messages go to stderr as they are, without those by which libraries tell of themselves."""
+    # torch's own, at its first use of torch.func and of torch.compile
+    warnings.filterwarnings("ignore", message="`torch.jit.script", category=FutureWarning)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    # torch's compiler looks for CUDA on machines that have none, and says so
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
+    for library in ("hydra", "hydra_plugins"):
+        logging.getLogger(library).setLevel(logging.WARNING)  # launchers list their jobs
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)  # it tells when it looks for fonts
 
 
 @contextlib.contextmanager

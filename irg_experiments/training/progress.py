@@ -1,11 +1,26 @@
 """The progress bar of a training run."""
 
+import contextlib
 import math
+from collections.abc import Iterator
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
+
+_hidden = False
+
+
+@contextlib.contextmanager
+def hidden() -> Iterator[None]:
+    """Within the block no bar is drawn: that of one run of a sweep would disturb the table of all."""
+    global _hidden
+    before, _hidden = _hidden, True
+    try:
+        yield
+    finally:
+        _hidden = before
 
 
 class _SpeedColumn(ProgressColumn):
@@ -16,7 +31,7 @@ class _SpeedColumn(ProgressColumn):
 
 
 class TrainingProgress:
-    """Progress bar with steps per second, time left, loss and metric; disabled when stderr is not a terminal.
+    """Progress bar with steps per second, time left, loss and metric; disabled by ``hidden``, and when stderr is no terminal.
 
     Args:
         total: steps of the run.
@@ -35,7 +50,7 @@ class TrainingProgress:
             TimeRemainingColumn(),
             TextColumn("{task.fields[metrics]}"),
             console=console,
-            disable=not (shown and console.is_terminal),
+            disable=_hidden or not (shown and console.is_terminal),
         )
         self._task = self._progress.add_task("training", total=total, completed=completed, metrics="")
 

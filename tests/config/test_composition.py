@@ -3,8 +3,9 @@
 import pytest
 
 from irg_experiments.config.command_line import parse, resolved
-from irg_experiments.config.composition import MOST_CHECKED, compose, compositions
+from irg_experiments.config.composition import MOST_RUNS, compose, compositions
 from irg_experiments.config.sources import sources
+from irg_experiments.errors import UserError
 
 LDA = ("experiment=lda", "budget=smoke")
 
@@ -19,22 +20,30 @@ LDA = ("experiment=lda", "budget=smoke")
     ],
 )
 def test_every_run_of_a_sweep_is_composed(sweep: tuple[str, ...]):
-    runs = [(name, resolved(config)) for name, config in compositions(parse(["-m", *LDA, *sweep]))]
+    runs = [(name, resolved(config)) for name, config, _ in compositions(parse(["-m", *LDA, *sweep]))]
     assert len({name for name, _ in runs}) == len(runs) == 2 ** len(sweep)
     for name, values in runs:
         words = name.replace("} ", "}|").replace(" ", "|").replace(":|", ": ").split("|")
         assert values == resolved(compose(parse([*LDA, *words])))
 
 
-def test_long_sweeps_are_checked_at_their_beginning():
-    names = [name for name, _ in compositions(parse(["-m", *LDA, f"seed=range(0,{MOST_CHECKED + 1})"]))]
-    assert len(names) == MOST_CHECKED
-    assert names[-1] == f"seed={MOST_CHECKED - 1}"
+def test_the_words_of_a_run_are_those_of_one_command():
+    words = ["experiment=lda", "seed=3,4", "+training={steps: 50},{steps: 70}", "data=bars"]
+    assert [it.words for it in compositions(parse(["-m", *words]))] == [
+        ("experiment=lda", f"seed={seed}", f"+training={{steps:{steps}}}", "data=bars") for seed in (3, 4) for steps in (50, 70)
+    ]
+
+
+def test_more_runs_than_anyone_waits_for_are_refused():
+    with pytest.raises(UserError, match="has 10,001 runs, and 10,000 are the most"):
+        next(compositions(parse(["-m", *LDA, f"seed=range(0,{MOST_RUNS + 1})"])))
 
 
 def test_another_sweeper_chooses_by_itself():
     words = ["-m", *LDA, "seed=0,-1", "hydra.sweeper._target_=my_sweepers.Random"]
-    assert [resolved(config)["seed"] for _, config in compositions(parse(words))] == [0]
+    assert [resolved(it.config)["seed"] for it in compositions(parse(words))] == [0]
+    words += ["training.learning_rate=interval(1e-4,1e-2)"]
+    assert [resolved(it.config)["training"]["learning_rate"] for it in compositions(parse(words))] == [1e-4]
 
 
 def test_sources_are_those_of_targets_outside_the_package():

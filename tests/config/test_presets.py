@@ -4,11 +4,13 @@ import pytest
 
 from irg_experiments.config import ConfigTree
 from irg_experiments.config.command_line import parse, resolved
-from irg_experiments.config.composition import compose
+from irg_experiments.config.composition import compose, compositions
 from irg_experiments.config.presets import with_preset
 from irg_experiments.config.sweeps import each_row
 from irg_experiments.errors import UserError
 from irg_experiments.experiments.runner import make_experiment
+from irg_experiments.sweeps.launch import Launcher
+from irg_experiments.sweeps.plan import is_of_hydra
 
 
 def words_of(*words: str) -> tuple[str, ...]:
@@ -61,3 +63,25 @@ def test_an_unknown_preset_and_two_of_them_are_refused():
 def test_without_a_preset_the_command_line_stays():
     arguments = parse(["experiment=lda", "seed=3"])
     assert with_preset(arguments) is arguments
+
+
+@pytest.mark.parametrize("name", ConfigTree().choices("launch"))
+def test_every_launch_preset_has_settings_of_its_launcher(name: str):
+    row = with_preset(parse(["-m", f"+launch={name}", "experiment=lda", "seed=0,1"]))
+    launcher = Launcher(tuple(filter(is_of_hydra, row.overrides)), row.tree)
+    assert len(launcher.words) == len(row.overrides) - 2
+    try:
+        launcher.check()
+    except UserError as error:
+        pytest.skip(str(error))
+    assert [it.words[-1] for it in compositions(row)] == ["seed=0", "seed=1"]
+
+
+def test_a_launcher_is_for_sweeps_and_its_settings_can_be_typed():
+    with pytest.raises(UserError, match=r"\+launch=parallel distributes the runs of a sweep: add -m"):
+        words_of("+launch=parallel")
+    added = "+hydra.launcher.ray.remote.num_gpus=0"
+    assert added not in words_of("-m", "+launch=ray", "+hydra.launcher.ray.remote.num_gpus=1")
+    # Hydra applies one after the other: without the first, the second would be refused
+    words = words_of("-m", "+launch=ray", "hydra.launcher.ray.remote.num_gpus=1")
+    assert words.index(added) < words.index("hydra.launcher.ray.remote.num_gpus=1")

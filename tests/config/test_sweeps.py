@@ -20,7 +20,7 @@ def rows_of(*words: str) -> list[tuple[str, ...]]:
 def test_every_run_of_every_sweep_can_be(name: str):
     # one seed, as composing takes most of the time
     rows = list(each_row(parse(["-m", f"+sweep={name}", "seed=0"])))
-    runs = [make_experiment(resolved(config), row.tree).config for row in rows for _, config in compositions(row)]
+    runs = [make_experiment(resolved(config), row.tree).config for row in rows for _, config, _ in compositions(row)]
     assert len({run_directory(run) for run in runs}) == len(runs) >= len(rows)
 
 
@@ -71,8 +71,8 @@ def test_a_file_with_the_name_of_one_of_the_package_is_refused(tmp_path: Path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("- {method: implicit}\n", "must have the key rows"),
-        ("params: {seed: 0}\n", "rows is missing"),
+        ("- {method: implicit}\n", "must have the key params or rows"),
+        ("params: {}\n", "sweep=mine is empty: it must have the key params or rows"),
         ("rows: []\n", "rows must be a list of at least one row"),
         ("rows: [implicit]\n", r"rows must be|rows.* must be keys with values"),
         ("rows: [{method: implicit}]\nfoo: 1\n", "Unknown key"),

@@ -1,6 +1,6 @@
 """The config of experiment=accuracy."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, Strict
 
@@ -34,5 +34,11 @@ class AccuracyConfig(ExperimentConfig):
         measurement: see there.
     """
 
+    pilot: ClassVar[tuple[str, ...]] = ("measurement.elements=3000",)
+
     device: Literal["cpu"]
     measurement: Measurement
+
+    def work(self) -> float:
+        """Elements that are evaluated by each method."""
+        return float(self.measurement.elements * self.measurement.rounds)

@@ -1,6 +1,6 @@
 """The config of experiment=cross_entropy."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, Strict, ValidationInfo, field_validator, model_validator
 
@@ -114,6 +114,8 @@ class CrossEntropyConfig(ExperimentConfig):
         measurement, dirichlet, von_mises: see there.
     """
 
+    pilot: ClassVar[tuple[str, ...]] = ("measurement.points=10", "dirichlet.replicates=100", "von_mises.replicates=1000")
+
     method: Component | None = None
     methods: Annotated[Methods, Field(min_length=1)]
     measurement: Measurement
@@ -146,6 +148,11 @@ class CrossEntropyConfig(ExperimentConfig):
                     f"measurement.blocks must divide {name}.replicates, {replicates}, without remainder, not {blocks}."
                 )
         return self
+
+    def work(self) -> float:
+        """Gradients of each method."""
+        von_mises = len(self.von_mises.concentrations) * self.von_mises.replicates
+        return float(self.measurement.points * (self.dirichlet.replicates + von_mises))
 
     def labels(self) -> tuple[str, ...]:
         """See ``ExperimentConfig``."""

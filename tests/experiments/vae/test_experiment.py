@@ -309,10 +309,10 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory of a run on the torus, which has every picture."""
     import hydra
 
-    from irg_experiments.config import config_directory
+    from irg_experiments.config.composition import hydra_session
 
     arguments = [*SMOKE, *SHORT, "latent=von_mises", f"output={tmp_path_factory.mktemp('runs')}"]
-    with hydra.initialize_config_dir(str(config_directory()), version_base="1.3"):
+    with hydra_session():
         config = hydra.compose("config", arguments)
     return run_experiment(config, arguments)
 
