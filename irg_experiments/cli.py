@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import signal
 import sys
 import tempfile
 import traceback
@@ -16,7 +17,7 @@ from irg_experiments.config.composition import compositions, first_line, naming
 from irg_experiments.config.presets import with_preset
 from irg_experiments.config.sweeps import each_row
 from irg_experiments.config.tree import GROUPS, PRESET, SWEEP, ConfigTree, config_directory
-from irg_experiments.errors import DivergedError, RunFailedError, UserError
+from irg_experiments.errors import DivergedError, Interrupted, LeaseLostError, RunFailedError, UserError
 from irg_experiments.results.console import discard_the_rest, prepare_streams
 from irg_experiments.training import distributed
 
@@ -106,10 +107,12 @@ def _exit_code(function: Callable[[], int]) -> int | str | None:
         return _told(error)
     except SystemExit as error:  # of argparse and of Hydra
         return error.code
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
+        interruption = error if isinstance(error, Interrupted) else Interrupted(signal.SIGINT)
         if distributed.is_first():
-            print("Interrupted. The same command resumes from the last checkpoint.", file=sys.stderr)
-        return 130
+            print(interruption, file=sys.stderr, flush=True)
+            distributed.tell_others()
+        return interruption.exit_code
     except Exception as error:
         return _told(error)
 
@@ -119,7 +122,7 @@ def _told(error: Exception) -> int:
     code = 2 if isinstance(error, UserError) else 1
     if distributed.told_by_first(error):
         return code
-    if isinstance(error, UserError | DivergedError | RunFailedError):
+    if isinstance(error, UserError | DivergedError | RunFailedError | LeaseLostError):
         if error.__cause__ is not None and FULL_ERROR:
             traceback.print_exception(error)
         _tell(str(error))

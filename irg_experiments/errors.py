@@ -1,5 +1,7 @@
 """Errors that the command line reports in one line."""
 
+import signal
+
 
 class UserError(Exception):
     """Something the user can put right: shown without a traceback, with the remedy; exit code 2."""
@@ -11,3 +13,24 @@ class DivergedError(Exception):
 
 class RunFailedError(Exception):
     """An unexpected error within a run, whose traceback was written to the run's directory; exit code 1."""
+
+
+class LeaseLostError(Exception):
+    """Another process took over the run's directory, where nothing may be written any more; exit code 1."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal that asks the process to end; in a sweep it ends the sweep.
+
+    Args:
+        number: of the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.signal = signal.Signals(number)
+        super().__init__(f"Interrupted by {self.signal.name}. The same command resumes from the last checkpoint.")
+
+    @property
+    def exit_code(self) -> int:
+        """128 plus the signal's number, as shells have it: 130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP."""
+        return 128 + self.signal

@@ -15,6 +15,7 @@ import pytest
 from irg_experiments import __version__, cli
 from irg_experiments.cli import help_text, report, run
 from irg_experiments.config import GROUPS, ConfigTree
+from irg_experiments.training.metrics_log import MetricsLog
 from tests.command_line import ROOT, irg_report, irg_run
 
 SMOKE = ["experiment=lda", "budget=smoke", "threads=1", "+data.num_test=50"]
@@ -152,6 +153,37 @@ def test_kill_and_repeat_gives_the_same_metrics(typed: Command, tmp_path: Path, 
     assert "Resuming at step 40" in caplog.text
     (reference,) = whole.rglob("record.json")
     assert json.loads(path.read_text())["metrics"] == json.loads(reference.read_text())["metrics"]
+
+
+@pytest.mark.parametrize(("name", "code", "swept"), [("SIGINT", 130, False), ("SIGTERM", 143, True), ("SIGHUP", 129, False)])
+def test_a_signal_ends_a_run_or_a_sweep_and_the_same_command_goes_on(
+    typed: Command,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+    code: int,
+    swept: bool,
+):
+    arguments = [*SMOKE, "training.log_every=10", "training.steps=60", *(["-m", "seed=0,1"] if swept else [])]
+
+    def write(self: MetricsLog, step: int, metrics: dict[str, float], write: Callable[..., None] = MetricsLog.write) -> None:
+        write(self, step, metrics)
+        if step == 30:
+            signal.raise_signal(getattr(signal, name))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MetricsLog, "write", write)
+        result = typed(*arguments, cwd=tmp_path)
+    assert result.returncode == code
+    assert result.stderr == f"Interrupted by {name}. The same command resumes from the last checkpoint.\n"
+    (path,) = tmp_path.rglob("record.json")  # the second run of the sweep did not start
+    assert json.loads(path.read_text())["status"] == "interrupted"
+    assert not list(tmp_path.rglob("*.lease.*"))
+    with caplog.at_level(logging.INFO):
+        assert typed(*arguments, cwd=tmp_path).returncode == 0
+    assert "Resuming at step 30 of 60." in caplog.messages
+    assert [json.loads(it.read_text())["status"] for it in tmp_path.rglob("record.json")] == ["done"] * (1 + swept)
 
 
 def test_a_diverged_run_stops_no_other_run_of_a_sweep(typed: Command, tmp_path: Path):
