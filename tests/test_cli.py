@@ -156,7 +156,7 @@ def test_kill_and_repeat_gives_the_same_metrics(typed: Command, tmp_path: Path, 
 
 
 @pytest.mark.parametrize(("name", "code", "swept"), [("SIGINT", 130, False), ("SIGTERM", 143, True), ("SIGHUP", 129, False)])
-def test_a_signal_ends_a_run_or_a_sweep_and_the_same_command_goes_on(
+def test_a_signal_ends_runs_and_the_same_command_goes_on(
     typed: Command,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -154,16 +154,16 @@ def _number(path: Path) -> int:
 
 def _create(path: Path) -> None:
     """Creates the lease with its content, or raises FileExistsError."""
-    content = json.dumps(dataclasses.asdict(_this_process()))
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, encoding="utf-8") as file:
+    content = json.dumps(dataclasses.asdict(_this_process())).encode()
+    # without a buffer, whose content would be in the way of closing the file if the disk is full
+    with tempfile.NamedTemporaryFile(dir=path.parent, buffering=0) as file:
         file.write(content)
-        file.flush()
         try:
             os.link(file.name, path)
         except OSError as error:
             if error.errno not in _NO_LINKS:
                 raise
-            with path.open("x", encoding="utf-8") as lease:  # others see it for a moment without its content
+            with path.open("xb") as lease:  # others see it for a moment without its content
                 lease.write(content)
 
 

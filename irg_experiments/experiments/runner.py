@@ -236,8 +236,9 @@ def _run_recorded(experiment: Experiment, directory: Path, lease: Lease, record:
         rounded = {name: float(f"{value:.6g}") if isinstance(value, float) else value for name, value in result.items()}
         done = finished_record(record, **{**rounded, "versions": {**record["versions"], **result["versions"]}})
         lease.check()
-        with interruption.completed(), writing(directory / RECORD):
-            write_record(directory, done)
+        _write(directory, {**done, "status": "running"})  # metrics are on disk before what figures need is computed
+        _save(experiment, directory)
+        _write(directory, done)
     except LeaseLostError:  # the record is another process's now
         raise
     except KeyboardInterrupt:
@@ -250,8 +251,19 @@ def _run_recorded(experiment: Experiment, directory: Path, lease: Lease, record:
         if isinstance(error, UserError | DivergedError):
             raise
         raise RunFailedError(f"{type(error).__name__}: {error}. {_kept_traceback(directory)}") from error
+
+
+def _write(directory: Path, record: Record) -> None:
+    with interruption.completed(), writing(directory / RECORD):
+        write_record(directory, record)
+
+
+def _save(experiment: Experiment, directory: Path) -> None:
     try:
         experiment.save(directory)
+    except OSError as error:  # such as a full disk, after which the same command can do better
+        with writing(directory):
+            raise error
     except Exception as error:  # costs pictures, never metrics
         log.warning("What the figures need could not be saved (%s: %s).", type(error).__name__, error)
 

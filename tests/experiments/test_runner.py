@@ -245,12 +245,36 @@ def test_an_interrupted_run_is_recorded_and_frees_its_directory(
     assert record_of(run(tmp_path))["status"] == "done"
 
 
-def test_an_interruption_after_the_record_leaves_the_run_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(Tiny, "save", lambda self, directory: signal.raise_signal(signal.SIGINT))
-    with pytest.raises(Interrupted):
-        run(tmp_path)
-    (path,) = tmp_path.rglob("record.json")
-    assert record_of(path.parent)["status"] == "done"
+def full(*arguments: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("fault", [full, lambda self, directory: signal.raise_signal(signal.SIGINT)])
+def test_a_run_is_done_when_what_figures_need_is_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Any):
+    found = []
+
+    def save(self: Tiny, directory: Path) -> None:
+        found.append((record_of(directory)["status"], record_of(directory)["metrics"]["value"]))
+        fault(self, directory)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Tiny, "save", save)
+        with pytest.raises((UserError, Interrupted), match=r"\(No space left on device\)\. Free disk space|SIGINT"):
+            run(tmp_path)
+    assert found == [("running", 2.0)]
+    run(tmp_path)
+    assert Tiny.runs == 2
+
+
+def test_what_figures_need_costs_them_alone_if_it_cannot_be_computed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    def save(self: Tiny, directory: Path) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Tiny, "save", save)
+    assert record_of(run(tmp_path))["status"] == "done"
+    assert "What the figures need could not be saved (ZeroDivisionError" in caplog.text
 
 
 def test_a_directory_in_use_is_left_alone_but_a_finished_run_is_shown(tmp_path: Path):
