@@ -121,40 +121,6 @@ def test_a_sweep_makes_one_run_a_value_wherever_its_option_stands(typed: Command
     assert {path.name for path in tmp_path.iterdir()} == {"outputs"}
 
 
-# a process that is killed when it has written the metrics of step 50
-KILLED = f"""
-import os, signal, sys
-sys.path.insert(0, {str(ROOT)!r})
-from irg_experiments.cli import run
-from irg_experiments.training.metrics_log import MetricsLog
-
-def write(self, step, metrics, write=MetricsLog.write):
-    write(self, step, metrics)
-    if step == 50:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-MetricsLog.write = write
-run()
-"""
-
-
-def test_kill_and_repeat_gives_the_same_metrics(typed: Command, tmp_path: Path, caplog: pytest.LogCaptureFixture):
-    arguments = [*SMOKE, "training.log_every=10", "training.checkpoint_every=20"]
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    whole.mkdir()
-    broken.mkdir()
-    assert typed(*arguments, cwd=whole).returncode == 0
-    killed = subprocess.run([sys.executable, "-c", KILLED, *arguments], cwd=broken, capture_output=True, timeout=300)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
-    (path,) = broken.rglob("record.json")
-    assert json.loads(path.read_text())["status"] == "running"
-    with caplog.at_level(logging.INFO):
-        assert typed(*arguments, cwd=broken).returncode == 0
-    assert "Resuming at step 40" in caplog.text
-    (reference,) = whole.rglob("record.json")
-    assert json.loads(path.read_text())["metrics"] == json.loads(reference.read_text())["metrics"]
-
-
 @pytest.mark.parametrize(("name", "code", "swept"), [("SIGINT", 130, False), ("SIGTERM", 143, True), ("SIGHUP", 129, False)])
 def test_a_signal_ends_runs_and_the_same_command_goes_on(
     typed: Command,

@@ -77,7 +77,7 @@ def redirected() -> Iterator[io.StringIO]:
 @pytest.mark.usefixtures("_without_training")
 @settings(
     derandomize=True,
-    max_examples=100,
+    max_examples=40,
     deadline=None,
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
