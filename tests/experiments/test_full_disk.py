@@ -1,7 +1,5 @@
-"""A disk that is full when a file is to be written: a small tmpfs, which root alone can mount."""
+"""A disk that is full when a file is to be written, or read-only."""
 
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from irg_experiments.results import drawing
 from irg_experiments.results.record import read_record
 from irg_experiments.training import loop
 from irg_experiments.training.metrics_log import MetricsLog, read_metrics
+from tests.disks import make_read_only, mounted
 from tests.experiments import test_runner
 from tests.training.test_loop import CPU, NoisyRegression
 
@@ -39,14 +38,8 @@ class Trained(test_runner.Tiny):
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 2 MiB."""
-    path = tmp_path / "disk"
-    path.mkdir()
-    line = ["mount", "-t", "tmpfs", "-o", "size=2m", "irg-tests", str(path)]
-    if not (shutil.which("mount") and subprocess.run(line, capture_output=True).returncode == 0):
-        pytest.skip("this user cannot mount a small file system")
-    yield path
-    subprocess.run(["umount", str(path)], check=True)
+    with mounted(tmp_path / "disk", "2m") as path:
+        yield path
 
 
 def fill(disk: Path) -> None:
@@ -59,8 +52,8 @@ def fill(disk: Path) -> None:
                 continue
 
 
-def trained(output: Path) -> Path:
-    values = {**test_runner.config(output), "_target_": f"{__name__}.Trained", "output": str(output)}
+def trained(output: Path, **changes: Any) -> Path:
+    values = {**test_runner.config(output, **changes), "_target_": f"{__name__}.Trained", "output": str(output)}
     return runner.run_experiment(OmegaConf.create(values), [])
 
 
@@ -124,3 +117,14 @@ def test_a_full_disk_costs_a_figure_alone(disk: Path, monkeypatch: pytest.Monkey
     (disk / "ballast").unlink()
     trained(disk / "outputs")
     assert {path.name for path in (directory / "figures").iterdir()} == {"one.png", "two.png"}
+
+
+def test_a_read_only_output_is_one_line_and_its_finished_runs_are_shown(disk: Path, capsys: pytest.CaptureFixture[str]):
+    directory = trained(disk)
+    make_read_only(disk)
+    capsys.readouterr()
+    assert trained(disk) == directory
+    assert "two.png" in capsys.readouterr().out
+    for changes in ({"seed": 1}, {"rerun": True}):
+        with pytest.raises(UserError, match=r"cannot be written \(.*\)\. Choose another folder by output=…$"):
+            trained(disk, **changes)

@@ -3,10 +3,13 @@
 import contextlib
 import hashlib
 import json
+import locale
 import logging
 import math
 import shutil
 import signal
+import socket
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -166,6 +169,34 @@ def test_the_directory_depends_on_what_can_change_the_result_alone(tmp_path: Pat
     assert run(tmp_path, added_later=3) == directory
     assert run(tmp_path, output=str(tmp_path / "elsewhere")).name == directory.name
     assert len({directory.name, *(run(tmp_path, **it).name for it in ({"value": 3.0}, {"added_later": 4}, {"seed": 1}))}) == 4
+
+
+def test_clock_host_and_locale_leave_the_directory_and_the_metrics_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    here, usual = run(tmp_path / "here"), locale.setlocale(locale.LC_ALL)
+    monkeypatch.setattr(time, "time", lambda: 4e9)
+    monkeypatch.setattr(socket, "gethostname", lambda: "elsewhere")
+    for name, value in (("TZ", "Pacific/Kiritimati"), ("LC_ALL", "C"), ("LANG", "C"), ("HOSTNAME", "elsewhere"), ("USER", "ü")):
+        monkeypatch.setenv(name, value)
+    time.tzset()
+    locale.setlocale(locale.LC_ALL, "C")
+    try:
+        there = run(tmp_path / "there")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+        locale.setlocale(locale.LC_ALL, usual)
+    assert there.name == here.name
+    for name in ("identity", "group", "metrics"):
+        assert record_of(there)[name] == record_of(here)[name]
+
+
+@pytest.mark.parametrize("name", ["日本", "a b", 'it\'s "quoted"', "a=b", "[1]*?", "%s {}"])
+def test_an_output_folder_may_have_any_name(tmp_path: Path, name: str):
+    directory = run(tmp_path, output=str(tmp_path / name))
+    assert directory.parents[1] == tmp_path / name
+    assert run(tmp_path, output=str(tmp_path / name)) == directory
+    assert Tiny.runs == 1
+    assert [path.name for path in directory.parent.iterdir()] == [directory.name]
 
 
 def test_repetitions_share_their_group(tmp_path: Path):
