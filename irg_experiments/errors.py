@@ -28,7 +28,10 @@ class Interrupted(KeyboardInterrupt):
 
     def __init__(self, number: int) -> None:
         self.signal = signal.Signals(number)
-        super().__init__(f"Interrupted by {self.signal.name}. The same command resumes from the last checkpoint.")
+        super().__init__(number)  # what pickle makes it from, between processes of a sweep
+
+    def __str__(self) -> str:
+        return f"Interrupted by {self.signal.name}. The same command resumes from the last checkpoint."
 
     @property
     def exit_code(self) -> int:

@@ -43,10 +43,8 @@ def raised() -> Iterator[None]:
     Outside the main thread, which alone can set handlers, the block has no effect. A signal that the process was started to
     ignore, as by nohup, stays ignored.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    usual = {number: signal.getsignal(number) for number in SIGNALS}
+    main = threading.current_thread() is threading.main_thread()
+    usual = {number: signal.getsignal(number) for number in SIGNALS if main}
     usual = {number: handler for number, handler in usual.items() if handler not in (signal.SIG_IGN, None)}
     for number in usual:
         signal.signal(number, _receive)
@@ -56,7 +54,8 @@ def raised() -> Iterator[None]:
     finally:
         for number, handler in usual.items():
             signal.signal(number, handler)
-        _state.received.clear()
+        if main:
+            _state.received.clear()
         _state.error = None
 
 
