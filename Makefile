@@ -32,6 +32,10 @@ test: $(INSTALLED)  ## run all tests
 test-everywhere: $(INSTALLED)  ## the tests under other threads, instruction sets, orders and seeds: a table of failures (hours)
 	$(BIN)/python -m tests.everywhere
 
+.PHONY: faults
+faults: $(INSTALLED)  ## kill, interrupt and damage real runs, and write what survived into CONTRIBUTING.md (hours)
+	$(BIN)/python -m tests.faults --update
+
 .PHONY: lint
 lint: $(INSTALLED)  ## ruff and mypy
 	$(BIN)/ruff check .

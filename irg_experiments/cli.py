@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import signal
 import sys
 import traceback
 import warnings
@@ -15,7 +16,7 @@ from irg_experiments.config.composition import compose, telling_errors_of_hydra,
 from irg_experiments.config.presets import with_preset
 from irg_experiments.config.sweeps import each_row, key_of
 from irg_experiments.config.tree import GROUPS, LAUNCH, PRESET, SWEEP, ConfigTree, config_directory
-from irg_experiments.errors import DivergedError, RunFailedError, UserError, unexpected
+from irg_experiments.errors import DivergedError, Interrupted, LeaseLostError, RunFailedError, UserError, unexpected
 from irg_experiments.results.console import discard_the_rest, prepare_logging, prepare_streams
 from irg_experiments.training import distributed
 
@@ -100,10 +101,12 @@ def _exit_code(function: Callable[[], int]) -> int | str | None:
         return _told(error)
     except SystemExit as error:  # of argparse and of Hydra
         return error.code
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
+        interruption = error if isinstance(error, Interrupted) else Interrupted(signal.SIGINT)
         if distributed.is_first():
-            print("Interrupted. The same command resumes from the last checkpoint.", file=sys.stderr)
-        return 130
+            print(interruption, file=sys.stderr, flush=True)
+            distributed.tell_others()
+        return interruption.exit_code
     except Exception as error:
         return _told(error)
 
@@ -113,7 +116,7 @@ def _told(error: Exception) -> int:
     code = 2 if isinstance(error, UserError) else 1
     if distributed.told_by_first(error):
         return code
-    if isinstance(error, UserError | DivergedError | RunFailedError):
+    if isinstance(error, UserError | DivergedError | RunFailedError | LeaseLostError):
         if error.__cause__ is not None and FULL_ERROR:
             traceback.print_exception(error)
         _tell(str(error))

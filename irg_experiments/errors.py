@@ -1,5 +1,6 @@
 """Errors that the command line reports in one line."""
 
+import signal
 import tempfile
 import traceback
 
@@ -14,6 +15,30 @@ class DivergedError(Exception):
 
 class RunFailedError(Exception):
     """An unexpected error within a run, whose traceback was written to the run's directory; exit code 1."""
+
+
+class LeaseLostError(Exception):
+    """Another process took over the run's directory, where nothing may be written any more; exit code 1."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal that asks the process to end; in a sweep it ends the sweep.
+
+    Args:
+        number: of the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.signal = signal.Signals(number)
+        super().__init__(number)  # what pickle makes it from, between processes of a sweep
+
+    def __str__(self) -> str:
+        return f"Interrupted by {self.signal.name}. The same command resumes from the last checkpoint."
+
+    @property
+    def exit_code(self) -> int:
+        """128 plus the signal's number, as shells have it: 130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP."""
+        return 128 + self.signal
 
 
 def unexpected(error: Exception) -> RunFailedError:

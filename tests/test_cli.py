@@ -15,6 +15,7 @@ import pytest
 from irg_experiments import __version__, cli
 from irg_experiments.cli import help_text, report, run
 from irg_experiments.config import GROUPS, ConfigTree
+from irg_experiments.training.metrics_log import MetricsLog
 from tests.command_line import ROOT, irg_report, irg_run
 
 SMOKE = ["experiment=lda", "budget=smoke", "threads=1", "+data.num_test=50"]
@@ -120,38 +121,35 @@ def test_a_sweep_makes_one_run_a_value_wherever_its_option_stands(typed: Command
     assert {path.name for path in tmp_path.iterdir()} == {"outputs"}
 
 
-# a process that is killed when it has written the metrics of step 50
-KILLED = f"""
-import os, signal, sys
-sys.path.insert(0, {str(ROOT)!r})
-from irg_experiments.cli import run
-from irg_experiments.training.metrics_log import MetricsLog
+@pytest.mark.parametrize(("name", "code", "swept"), [("SIGINT", 130, False), ("SIGTERM", 143, True)])
+def test_a_signal_ends_runs_and_the_same_command_goes_on(
+    typed: Command,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+    code: int,
+    swept: bool,
+):
+    arguments = [*SMOKE, "training.log_every=10", "training.steps=60", *(["-m", "seed=0,1"] if swept else [])]
 
-def write(self, step, metrics, write=MetricsLog.write):
-    write(self, step, metrics)
-    if step == 50:
-        os.kill(os.getpid(), signal.SIGKILL)
+    def write(self: MetricsLog, step: int, metrics: dict[str, float], write: Callable[..., None] = MetricsLog.write) -> None:
+        write(self, step, metrics)
+        if step == 30:
+            signal.raise_signal(getattr(signal, name))
 
-MetricsLog.write = write
-run()
-"""
-
-
-def test_kill_and_repeat_gives_the_same_metrics(typed: Command, tmp_path: Path, caplog: pytest.LogCaptureFixture):
-    arguments = [*SMOKE, "training.log_every=10", "training.checkpoint_every=20"]
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    whole.mkdir()
-    broken.mkdir()
-    assert typed(*arguments, cwd=whole).returncode == 0
-    killed = subprocess.run([sys.executable, "-c", KILLED, *arguments], cwd=broken, capture_output=True, timeout=300)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
-    (path,) = broken.rglob("record.json")
-    assert json.loads(path.read_text())["status"] == "running"
+    with monkeypatch.context() as patch:
+        patch.setattr(MetricsLog, "write", write)
+        result = typed(*arguments, cwd=tmp_path)
+    assert result.returncode == code
+    assert result.stderr == f"Interrupted by {name}. The same command resumes from the last checkpoint.\n"
+    (path,) = tmp_path.rglob("record.json")  # the second run of the sweep did not start
+    assert json.loads(path.read_text())["status"] == "interrupted"
+    assert not list(tmp_path.rglob("*.lease.*"))
     with caplog.at_level(logging.INFO):
-        assert typed(*arguments, cwd=broken).returncode == 0
-    assert "Resuming at step 40" in caplog.text
-    (reference,) = whole.rglob("record.json")
-    assert json.loads(path.read_text())["metrics"] == json.loads(reference.read_text())["metrics"]
+        assert typed(*arguments, cwd=tmp_path).returncode == 0
+    assert "Resuming at step 30 of 60." in caplog.messages
+    assert [json.loads(it.read_text())["status"] for it in tmp_path.rglob("record.json")] == ["done"] * (1 + swept)
 
 
 def test_a_diverged_run_stops_no_other_run_of_a_sweep(typed: Command, tmp_path: Path):

@@ -175,7 +175,9 @@ def _composed(words: Sequence[str], tree: ConfigTree) -> Any:
         config = _with_hydra(words, tree)
         check_labels(config, words, tree)
     except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:  # ValueError: what names no file
-        told = missed(error, words, tree, lambda others: _with_hydra(others, tree))
+        told = None
+        with contextlib.suppress(HydraException):  # the other words may be wrong, too
+            told = missed(error, words, tree, lambda others: _with_hydra(others, tree))
         choices = f"{first_line(error)}. See irg-run --help for the choices and irg-run --cfg job for the keys."
         raise UserError(told or choices) from error
     return config

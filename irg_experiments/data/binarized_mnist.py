@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from irg_experiments.data.download import RemoteFile, fetch, is_present, written_whole
+from irg_experiments.data.download import RemoteFile, fetch, is_present, partial_suffix
 from irg_experiments.data.images import ImageData, Images
 from irg_experiments.errors import UserError
+from irg_experiments.files import written_whole
 
 SIDE = 28
 ORIGIN = "http://www.cs.toronto.edu/~larocheh/public/datasets/binarized_mnist/binarized_mnist_{}.amat"
@@ -65,7 +66,7 @@ def _pack_text(root: Path) -> dict[str, Packed]:
     texts = {name: fetch(_text_file(name), root).read_bytes() for name in PACKED}
     splits = {name: np.frombuffer(pack(text), np.uint8).reshape(-1, SIDE * SIDE // 8) for name, text in texts.items()}
     # the packed file only saves time: a read-only folder of text files serves as well
-    with suppress(OSError), written_whole(root / PATH) as partial, partial.open("wb") as file:
+    with suppress(OSError), written_whole(root / PATH, partial_suffix()) as partial, partial.open("wb") as file:
         np.savez(file, train=splits["train"], valid=splits["valid"], test=splits["test"])
     return splits
 

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from irg_experiments.data.download import written_whole
+from irg_experiments.data.download import partial_suffix
+from irg_experiments.files import written_whole
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ def _write_first(paths: Iterable[Path], arrays: Arrays) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             if not path.parent.stat().st_mode & _WRITABLE:
                 raise PermissionError(f"{path.parent} is read-only")
-            with written_whole(path) as partial, partial.open("wb") as file:
+            with written_whole(path, partial_suffix()) as partial, partial.open("wb") as file:
                 np.savez(file, allow_pickle=False, **arrays)
         except OSError as error:
             failures.append(str(error))

@@ -2,13 +2,13 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from irg_experiments.errors import UserError
+from irg_experiments.files import folder_of, written_whole
 
 TIMEOUT_SECONDS = 20  # of connecting, and of each pause in a transfer
 CHUNK_BYTES = 1 << 16
@@ -82,15 +82,9 @@ def fetch(file: RemoteFile, root: Path) -> Path:
     return file.existing(root) or _download(file, root)
 
 
-@contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path``. It is moved to ``path`` at the end of the block, or removed if the block raises."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        yield partial
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+def partial_suffix() -> str:
+    """Of files that are not complete yet; other processes may be writing the same ones."""
+    return f".{os.getpid()}.partial"
 
 
 def _download(file: RemoteFile, root: Path) -> Path:
@@ -115,23 +109,8 @@ def _missing(file: RemoteFile, path: Path, problem: str) -> str:
     )
 
 
-@contextmanager
-def folder_of(path: Path) -> Iterator[None]:
-    """Makes the folder of ``path``. New folders that are empty at the end are removed: ``data.root`` may be mistyped."""
-    new = [folder for folder in path.parents if not folder.exists()]
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not os.access(path.parent, os.W_OK):
-            raise PermissionError("permission denied")
-        yield
-    finally:
-        for folder in new:
-            with suppress(OSError):
-                folder.rmdir()
-
-
 def _download_from(url: str, file: RemoteFile, path: Path) -> None:
-    with written_whole(path) as partial:
+    with written_whole(path, partial_suffix()) as partial:
         _transfer(url, partial, file.path)
         if (found := file.checksum_of(partial)) != file.checksum:
             raise ValueError(f"its checksum is {found}, not {file.checksum}")

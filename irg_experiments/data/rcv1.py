@@ -16,9 +16,10 @@ import torch
 from irg_experiments.config.types import Count
 from irg_experiments.data.bag_of_words import Corpus, TopicData
 from irg_experiments.data.cache import Arrays, cached_arrays, key_of
-from irg_experiments.data.download import folder_of, is_present, reason_of
+from irg_experiments.data.download import is_present, reason_of
 from irg_experiments.data.ltc import counts_from_ltc
 from irg_experiments.errors import UserError
+from irg_experiments.files import folder_of
 
 log = logging.getLogger(__name__)
 

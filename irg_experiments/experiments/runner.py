@@ -1,13 +1,14 @@
 """What every experiment shares: its directory, its record, its seed, and what happens when it is repeated, resumed or fails."""
 
+import contextlib
 import dataclasses
 import functools
 import logging
 import os
 import shlex
-import shutil
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,25 +20,27 @@ from irg_experiments.config.identity import identity
 from irg_experiments.config.sources import sources
 from irg_experiments.config.tree import ConfigTree
 from irg_experiments.config.validation import validate
-from irg_experiments.errors import DivergedError, RunFailedError, UserError
+from irg_experiments.errors import DivergedError, LeaseLostError, RunFailedError, UserError
+from irg_experiments.experiments.earlier import (
+    code_before,
+    earlier_record,
+    finished,
+    made_by_other_code,
+    make_way,
+    remove_replaced,
+    replaced,
+)
+from irg_experiments.experiments.lease import Lease, leased, unwritable
 from irg_experiments.experiments.protocol import Experiment, ExperimentConfig
-from irg_experiments.results.collect import REPLACED, load_record
+from irg_experiments.files import write_text
+from irg_experiments.results.collect import load_record
 from irg_experiments.results.console import forgiving_output
 from irg_experiments.results.drawing import draw
 from irg_experiments.results.export import add_to_tensorboard
-from irg_experiments.results.record import (
-    RECORD,
-    Record,
-    code_of,
-    finished_record,
-    git_commit,
-    new_record,
-    versions,
-    write_record,
-)
+from irg_experiments.results.record import RECORD, Record, finished_record, new_record, write_record
 from irg_experiments.results.table import print_table
-from irg_experiments.training import distributed
-from irg_experiments.training.files import has_checkpoint
+from irg_experiments.training import distributed, interruption
+from irg_experiments.training.files import has_checkpoint, writing
 
 log = logging.getLogger(__name__)
 
@@ -56,60 +59,73 @@ def run_experiment(config: DictConfig, overrides: Sequence[str], tree: ConfigTre
         The run directory.
 
     Raises:
-        UserError: the config asks for something that cannot be had.
+        UserError: the config asks for something that cannot be had, or another process runs in the directory.
         DivergedError: the loss became NaN or infinite; the record says so.
         RunFailedError: anything else went wrong; the traceback is in the directory.
+        LeaseLostError: another process took over the directory.
+        Interrupted: a signal asked the process to end; the record says so.
     """
     experiment = make_experiment(resolved(config), tree or ConfigTree())
     settings: ExperimentConfig = experiment.config
     directory = run_directory(settings)
-    earlier, resumable = distributed.from_first(lambda: _earlier(directory, settings.rerun))
     made_of = sources(settings.model_dump(mode="json", by_alias=True))
-    if earlier is not None and earlier["status"] == "done" and not settings.rerun:
-        log.info("%s is done already%s; rerun=true runs it once more.", directory, _made_by_other_code(earlier, made_of))
-        if distributed.is_first():
-            show(type(experiment), directory)
-        return directory
-    resumed = earlier if earlier is not None and not settings.rerun and resumable else None
-    device, compiled = _set_up_torch(settings, resumed)
-    with distributed.first_alone():
-        _prepare(experiment, device, compiled == "on")
-    if not distributed.is_first():
-        experiment.run(directory)
-        return directory
-    line = command(overrides, tree or ConfigTree())
-    record = _fresh_record(settings, config, line, str(device), compiled, made_of)
-    if settings.rerun:  # only now, when everything that could refuse to run has been set up
-        _move_aside(directory, earlier)
-    _run_recorded(experiment, directory, record, resumed)
-    _remove_replaced(directory)
-    show(type(experiment), directory)
-    if (done := load_record(directory)) is not None:
-        add_to_tensorboard(type(experiment), directory, done)
+    fresh = False
+    if not _is_done(settings, directory, made_of):
+        with interruption.raised(), _alone_in(directory) as lease:
+            # asked again: the process that held the lease may have finished the run
+            if not _is_done(settings, directory, made_of):
+                line = command(overrides, tree or ConfigTree())
+                _run(experiment, directory, lease, partial(_fresh_record, settings, config, line, made_of))
+                fresh = True
+    if distributed.is_first():
+        show(type(experiment), directory)
+        if fresh and (done := load_record(directory)) is not None:
+            add_to_tensorboard(type(experiment), directory, done)
     return directory
 
 
+def _is_done(settings: ExperimentConfig, directory: Path, made_of: dict[str, str]) -> bool:
+    earlier = None if settings.rerun else distributed.from_first(lambda: finished(directory))
+    if earlier is not None:
+        log.info("%s is done already%s; rerun=true runs it once more.", directory, made_by_other_code(earlier, made_of))
+    return earlier is not None
+
+
+@contextlib.contextmanager
+def _alone_in(directory: Path) -> Iterator[Lease | None]:
+    """The first process holds the lease of the directory, for all that torchrun started."""
+    with leased(directory) if distributed.is_first() else contextlib.nullcontext() as lease:
+        yield lease
+
+
+def _run(experiment: Experiment, directory: Path, lease: Lease | None, fresh_record: Callable[[str, str], Record]) -> None:
+    settings: ExperimentConfig = experiment.config
+    earlier, resumable = distributed.from_first(lambda: (earlier_record(directory, settings.rerun), has_checkpoint(directory)))
+    resumed = earlier if resumable and not settings.rerun else None
+    device, compiled = _set_up_torch(settings, resumed)
+    with distributed.first_alone():
+        _prepare(experiment, device, compiled == "on")
+    if lease is None:
+        experiment.run(directory)
+        return
+    record = fresh_record(str(device), compiled)
+    if settings.rerun:  # only now, when everything that could refuse to run has been set up
+        make_way(directory, earlier)
+    if resumed is not None:
+        code = code_before(resumed, record["sources"])
+        record = {**record, "started": resumed["started"], "earlier_code": code}
+    _run_recorded(experiment, directory, lease, record)
+    remove_replaced(directory)
+
+
 def _fresh_record(
-    settings: ExperimentConfig, config: DictConfig, line: str, device: str, compiled: str, made_of: dict[str, str]
+    settings: ExperimentConfig, config: DictConfig, line: str, made_of: dict[str, str], device: str, compiled: str
 ) -> Record:
     names = identity(settings), identity(settings, seed=False)
     record = new_record(recorded_config(settings, config), *names, line, device, compiled, made_of)
     if distributed.size() > 1:
         record["machine"]["processes"] = distributed.size()
     return record
-
-
-def _earlier(directory: Path, rerun: bool) -> tuple[Record | None, bool]:
-    """The record of an earlier run in the directory, and whether there is a checkpoint.
-
-    A record that cannot be read is never overwritten without being asked.
-    """
-    if not os.path.exists(directory / RECORD):  # unlike Path.exists, False for a name that is too long
-        return None, False
-    record = load_record(directory)
-    if record is None and not rerun:
-        raise UserError(f"{directory} holds a record that cannot be read. Move it away, or repeat the run by rerun=true.")
-    return record, has_checkpoint(directory)
 
 
 def make_experiment(plain: dict[str, Any], tree: ConfigTree) -> Experiment:
@@ -212,89 +228,61 @@ def _default_threads() -> int:
     return torch.get_num_threads()
 
 
-def _run_recorded(experiment: Experiment, directory: Path, record: Record, resumed: Record | None) -> None:
+def _run_recorded(experiment: Experiment, directory: Path, lease: Lease, record: Record) -> None:
     log.info("Run directory: %s", directory)
-    if resumed is not None:
-        record = {**record, "started": resumed["started"], "earlier_code": _earlier_code(resumed, record["sources"])}
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        (directory / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(record["config"])), encoding="utf-8")
+        write_text(directory / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(record["config"])))
         write_record(directory, record)
     except OSError as error:
-        raise UserError(f"{directory} cannot be written ({error.strerror}). Choose another folder by output=…") from error
+        raise UserError(unwritable(directory, error)) from error
     try:
         result = dataclasses.asdict(experiment.run(directory))
         rounded = {name: float(f"{value:.6g}") if isinstance(value, float) else value for name, value in result.items()}
         done = finished_record(record, **{**rounded, "versions": {**record["versions"], **result["versions"]}})
+        lease.check()
+        _write(directory, {**done, "status": "running"})  # metrics are on disk before what figures need is computed
+        _save(experiment, directory)
+        _write(directory, done)
+    except LeaseLostError:  # the record is another process's now
+        raise
+    except KeyboardInterrupt:
+        _end_record(directory, {**record, "status": "interrupted"})
+        raise
     except Exception as error:
-        write_record(directory, {**record, "status": "failed", "error": f"{type(error).__name__}: {error}"})
-        if (aside := directory.with_name(directory.name + REPLACED)).exists():
-            log.warning("The earlier finished run is in %s.", aside)
+        _end_record(directory, {**record, "status": "failed", "error": f"{type(error).__name__}: {error}"})
+        if replaced(directory).exists():
+            log.warning("The earlier finished run is in %s.", replaced(directory))
         if isinstance(error, UserError | DivergedError):
             raise
-        (directory / TRACEBACK).write_text(traceback.format_exc(), encoding="utf-8")
-        raise RunFailedError(f"{type(error).__name__}: {error}. The traceback is in {directory / TRACEBACK}.") from error
-    write_record(directory, done)
+        raise RunFailedError(f"{type(error).__name__}: {error}. {_kept_traceback(directory)}") from error
+
+
+def _write(directory: Path, record: Record) -> None:
+    with interruption.completed(), writing(directory / RECORD):
+        write_record(directory, record)
+
+
+def _save(experiment: Experiment, directory: Path) -> None:
     try:
         experiment.save(directory)
+    except OSError as error:  # such as a full disk, after which the same command can do better
+        with writing(directory):
+            raise error
     except Exception as error:  # costs pictures, never metrics
         log.warning("What the figures need could not be saved (%s: %s).", type(error).__name__, error)
 
 
-def _earlier_code(resumed: Record, made_of: dict[str, str]) -> list[str]:
-    """The code that began a run, where other code goes on with it."""
-    before, now = _differing_code(resumed, made_of)
-    return list(dict.fromkeys([*resumed["earlier_code"], *([before] if before != now else [])]))
+def _end_record(directory: Path, record: Record) -> None:
+    """Writes the record of a run that ends before it is done, unless that fails, too, as on a full disk."""
+    with interruption.completed(), contextlib.suppress(OSError):
+        write_record(directory, record)
 
 
-def _made_by_other_code(earlier: Record, made_of: dict[str, str]) -> str:
-    before, now = _differing_code(earlier, made_of)
-    return "" if before == now else f", by other code ({before}, this is {now})"
-
-
-def _differing_code(earlier: Record, made_of: dict[str, str]) -> tuple[str, str]:
-    """The code of a record and today's in words, without what they share; classes of which the record says nothing are shared.
-
-    Args:
-        earlier: the record.
-        made_of: today's source files, see ``sources``.
-    """
-    recorded = {target: digest for target, digest in earlier.get("sources", {}).items() if target in made_of}
-    before = [code_of(earlier), *(f"{target} {digest}" for target, digest in recorded.items())]
-    now = [
-        code_of({"git_commit": git_commit(), "versions": versions()}),
-        *(f"{target} {made_of[target]}" for target in recorded),
-    ]
-    differing = [pair for pair in zip(before, now, strict=True) if pair[0] != pair[1]]
-    return ", ".join(old for old, _ in differing), ", ".join(new for _, new in differing)
-
-
-def _move_aside(directory: Path, earlier: Record | None) -> None:
-    """Keeps a finished run until its successor is done; what was left of an unfinished one is removed."""
-    aside = directory.with_name(directory.name + REPLACED)
+def _kept_traceback(directory: Path) -> str:
+    path = directory / TRACEBACK
     try:
-        if not os.path.lexists(directory):
-            return
-        if (earlier is None and (directory / RECORD).exists()) or (earlier is not None and earlier["status"] == "done"):
-            _remove(aside)
-            directory.rename(aside)
-        else:
-            _remove(directory)
+        write_text(path, traceback.format_exc())
     except OSError as error:
-        raise UserError(f"{directory} cannot be moved aside ({error.strerror}). Nothing was run.") from error
-
-
-def _remove_replaced(directory: Path) -> None:
-    aside = directory.with_name(directory.name + REPLACED)
-    try:
-        _remove(aside)
-    except OSError as error:
-        log.warning("%s could not be removed (%s).", aside, error.strerror)
-
-
-def _remove(path: Path) -> None:
-    """Removes a folder, or the link to one."""
-    if path.is_symlink():
-        path.unlink()
-    elif path.exists():
-        shutil.rmtree(path)
+        return f"The traceback could not be written to {path} ({error.strerror}): IRG_FULL_ERROR=1 shows it."
+    return f"The traceback is in {path}."

@@ -79,14 +79,15 @@ def _run_directories(path: Path) -> Iterator[str]:
 def load_record(directory: Path) -> Record | None:
     """The record of a run directory in today's form; None, with a line of log, if it cannot be read."""
     try:
-        return _checked(read_record(directory))
+        return checked(read_record(directory))
     except Exception as error:  # bringing a damaged record to today's form can fail in any way
         reason = str(error) if isinstance(error, UserError) else f"{_in_words(error)}."
         log.warning("%s is left out: %s", directory / RECORD, reason)
         return None
 
 
-def _checked(record: Record | None) -> Record:
+def checked(record: Record | None) -> Record:
+    """What ``read_record`` returned in today's form; raises UserError or, for a damaged one, any exception."""
     if record is None:
         raise UserError("it is no record of a run.")
     check_version(record)

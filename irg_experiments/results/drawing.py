@@ -1,11 +1,11 @@
 """Draws the figures of a run one by one: one that fails costs itself alone."""
 
-import contextlib
 import logging
-import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+from irg_experiments.files import written_whole
 
 log = logging.getLogger(__name__)
 
@@ -29,15 +29,13 @@ def draw(directory: Path, figures: Iterable[Figure], again: bool = False) -> lis
     """
     folder, paths = directory / "figures", []
     for figure in until_an_error(figures, str(directory)):
-        path, temporary = folder / f"{figure.name}.png", folder / f".{figure.name}.png"
+        path = folder / f"{figure.name}.png"
         try:
             if again or not path.exists():
                 folder.mkdir(exist_ok=True)
-                figure.draw(temporary)
-                os.replace(temporary, path)
+                with written_whole(path, ".tmp.png") as temporary:
+                    figure.draw(temporary)
         except Exception as error:  # a picture is never worth a run
-            with contextlib.suppress(OSError):
-                temporary.unlink()
             log.warning(
                 "%s could not be drawn (%s: %s). irg-report --figures draws it again.", path, type(error).__name__, error
             )

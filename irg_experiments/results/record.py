@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 import irg_experiments
+from irg_experiments.files import write_text
 from irg_experiments.results.schema import SCHEMA_VERSION
 
 Record = dict[str, Any]
@@ -86,13 +87,7 @@ def finished_record(record: Record, **found: Any) -> Record:
 def write_record(directory: Path, record: Record) -> None:
     """Writes ``record.json`` whole or not at all; what is no finite number becomes null, and is named in ``non_finite``."""
     checked = _without_infinities(record)
-    temporary = directory / f"{RECORD}.tmp"
-    try:
-        temporary.write_text(json.dumps(checked, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        os.replace(temporary, directory / RECORD)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
+    write_text(directory / RECORD, json.dumps(checked, indent=2, allow_nan=False) + "\n")
 
 
 def _without_infinities(record: Record) -> Record:

@@ -32,7 +32,7 @@ class _Fields(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    status: Literal["running", "done", "failed"]
+    status: Literal["running", "done", "failed", "interrupted"]
     experiment: Name
     method: _Text | None
     method_label: _Text | None = None

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from irg_experiments.config.tree import ConfigTree
-from irg_experiments.errors import DivergedError, RunFailedError, UserError, unexpected
+from irg_experiments.errors import DivergedError, LeaseLostError, RunFailedError, UserError, unexpected
 from irg_experiments.results.console import prepare_logging
 from irg_experiments.sweeps.states import lowest_validation_metric
 
@@ -78,7 +78,7 @@ def _run(config: Any, tree: ConfigTree) -> Path:
     try:
         with hidden():
             return run_experiment(config, overrides, tree)
-    except (UserError, DivergedError, RunFailedError):
+    except (UserError, DivergedError, LeaseLostError, RunFailedError):
         raise
     except Exception as error:  # of a class that the sweep's process may be unable to unpickle
         raise unexpected(error) from None

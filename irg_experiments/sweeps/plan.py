@@ -8,10 +8,9 @@ from pathlib import Path
 from irg_experiments.config.command_line import Arguments, resolved
 from irg_experiments.config.composition import compositions, naming
 from irg_experiments.config.sweeps import key_of
+from irg_experiments.experiments.earlier import finished
 from irg_experiments.experiments.protocol import ExperimentConfig
 from irg_experiments.experiments.runner import make_experiment, run_directory
-from irg_experiments.results.collect import load_record
-from irg_experiments.results.record import RECORD
 
 
 @dataclass(frozen=True)
@@ -32,10 +31,7 @@ class Run:
 
     def is_finished(self) -> bool:
         """Whether there is nothing left to do."""
-        if self.settings.rerun or not (self.directory / RECORD).is_file():
-            return False
-        record = load_record(self.directory)
-        return record is not None and record["status"] == "done"
+        return not self.settings.rerun and finished(self.directory) is not None
 
     def steps(self) -> int | None:
         """Training steps in all, where the experiment has steps."""

@@ -1,6 +1,5 @@
 """Checkpoints that survive a kill at any instant: each is written as a whole, and the one before it is kept."""
 
-import contextlib
 import io
 import logging
 import os
@@ -11,7 +10,9 @@ from typing import Any
 
 import torch
 
-from irg_experiments.training.files import CURRENT, PREVIOUS, writing
+from irg_experiments.files import written_whole
+from irg_experiments.training import interruption
+from irg_experiments.training.files import CURRENT, PREVIOUS, set_aside, writing
 
 log = logging.getLogger(__name__)
 
@@ -22,21 +23,16 @@ def save_checkpoint(directory: Path, state: dict[str, Any]) -> None:
     Raises:
         UserError: it cannot be written; the earlier checkpoints are unchanged.
     """
-    current, temporary = directory / CURRENT, directory / f"{CURRENT}.tmp"
+    current = directory / CURRENT
     content = io.BytesIO()  # when a disk becomes full, torch.save to a file may raise an error that does not mention it
     torch.save(state, content)
-    try:
-        with writing(current):
-            with temporary.open("wb") as file:
-                file.write(content.getbuffer())
-                file.flush()
-                os.fsync(file.fileno())
-            if current.exists():
-                current.replace(directory / PREVIOUS)
-            temporary.replace(current)
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+    with interruption.completed(), writing(current), written_whole(current) as temporary:
+        with temporary.open("wb") as file:
+            file.write(content.getbuffer())
+            file.flush()
+            os.fsync(file.fileno())
+        if current.exists():
+            current.replace(directory / PREVIOUS)
 
 
 def restore_checkpoint(directory: Path, restore: Callable[[Any], None]) -> bool:
@@ -59,7 +55,7 @@ def restore_checkpoint(directory: Path, restore: Callable[[Any], None]) -> bool:
             restore(_load(path))
         except Exception as error:  # damaged files and states of other models raise errors of all kinds
             log.warning("Skipping checkpoint %s, which is unusable (%s).", path, _one_line(error))
-            _set_aside(path)
+            set_aside(path, ".unusable")
             unusable = True
         else:
             return True
@@ -77,12 +73,6 @@ def _load(path: Path) -> Any:
     if damaged is not None:
         raise ValueError(f"wrong checksum of {damaged}")
     return torch.load(path, map_location="cpu", weights_only=True)
-
-
-def _set_aside(path: Path) -> None:
-    # if this fails, so will the next checkpoint, with an error that says why
-    with contextlib.suppress(OSError):
-        path.replace(path.with_name(f"{path.name}.unusable"))
 
 
 def _one_line(error: Exception) -> str:

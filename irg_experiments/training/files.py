@@ -1,6 +1,7 @@
 """The files of a run that goes on: checkpoints, and errors in writing."""
 
 import contextlib
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,18 @@ CURRENT, PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
 def has_checkpoint(directory: Path) -> bool:
     """Whether a run of the directory has a state to go on from."""
     return any((directory / name).is_file() for name in (CURRENT, PREVIOUS))
+
+
+def set_aside(path: Path, suffix: str) -> Path:
+    """Renames a file or folder to ``path`` with a suffix, in place of what has that name. Returns the new path."""
+    aside = path.with_name(path.name + suffix)
+    with writing(aside):
+        if aside.is_dir() and not aside.is_symlink():
+            shutil.rmtree(aside)
+        elif path.is_dir():
+            aside.unlink(missing_ok=True)
+        path.replace(aside)
+    return aside
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from irg_experiments.errors import DivergedError
-from irg_experiments.training import distributed
+from irg_experiments.training import distributed, interruption
 from irg_experiments.training.checkpoint import restore_checkpoint, save_checkpoint
 from irg_experiments.training.metrics_log import MetricsLog
 from irg_experiments.training.process import fast_steps
@@ -124,6 +124,7 @@ def train(
     Raises:
         DivergedError: the loss became NaN or infinite; the last good checkpoint is kept.
         UserError: a checkpoint or ``metrics.jsonl`` cannot be written.
+        Interrupted: the process was asked to end; a checkpoint of the last step is written.
     """
     run = _Run(task, schedule, seed, directory, device)
     try:
@@ -168,6 +169,10 @@ def _first(metrics: dict[str, float]) -> float:
     return next(iter(metrics.values()), math.inf)
 
 
+# what checkpoints of earlier versions lack
+_ADDED_LATER: dict[str, Any] = {"best": {}, "loss": {"sum": 0.0, "steps": 0}}
+
+
 class _Run:
     def __init__(self, task: Task, schedule: Schedule, seed: int, directory: Path, device: torch.device) -> None:
         self.task, self.schedule, self.seed, self.directory, self.device = task, schedule, seed, directory, device
@@ -175,13 +180,15 @@ class _Run:
         self.metrics: dict[str, float] = {}
         self.training_seconds = self.wall_seconds = 0.0
         self.best = _Best()
+        self._loss_sum = torch.zeros((), device=device)  # of the steps since the last row of metrics
+        self._loss_steps = 0
         if distributed.is_first() and restore_checkpoint(directory, self._restore):
             log.info("Resuming at step %d of %d.", self.step, schedule.steps)
         if distributed.size() > 1:
             self._start_as_the_first()
         self.metrics_log = MetricsLog(directory, self.step) if distributed.is_first() else None
-        self._loss_sum = torch.zeros((), device=device)
-        self._loss_steps = 0
+        self._before_session = self.wall_seconds
+        self._session_start = time.perf_counter()
 
     def _start_as_the_first(self) -> None:
         state = distributed.from_first(self._state)
@@ -190,22 +197,47 @@ class _Run:
 
     def to_the_end(self, progress: TrainingProgress, observe: Callable[[], None]) -> None:
         """Trains; calls ``observe`` after each step."""
-        previous_wall, session_start = self.wall_seconds, time.perf_counter()
-        while not self._finished():
-            self._train_until_something_is_due(observe)
-            train_loss = self._finite_mean_loss()
-            row = {"train_loss": train_loss}
-            if self.schedule.due(self.step, self.schedule.evaluate_every):
-                self.metrics = distributed.from_first(self._evaluate)
-                row.update(self.metrics)
-                self._compare_with_best()
-            if self.metrics_log:
-                self.metrics_log.write(self.step, row)
-            progress.update(self.step, train_loss, self.metrics, self.best.value())
-            self.wall_seconds = previous_wall + time.perf_counter() - session_start
-            due = self.schedule.due(self.step, self.schedule.checkpoint_every) or self._finished()
-            if due and distributed.is_first():
-                save_checkpoint(self.directory, self._state())
+        if self._finished():
+            return
+        self._train_step(observe)  # compiles, for minutes perhaps, and there is nothing new to save: a signal ends it at once
+        with interruption.postponed():
+            self._after_step(progress)
+            while not self._finished():
+                self._train_step(observe)
+                self._after_step(progress)
+
+    def _after_step(self, progress: TrainingProgress) -> None:
+        """Logs, evaluates and saves what is due; saves and ends the run if a signal is waiting."""
+        s = self.schedule
+        if any(s.due(self.step, every) for every in (s.log_every, s.evaluate_every, s.checkpoint_every)):
+            self._log(progress)
+        interrupted = interruption.requested()
+        if s.due(self.step, s.checkpoint_every) or self._finished() or interrupted:
+            self._save()
+        if interrupted:
+            interruption.raise_received()
+
+    def _log(self, progress: TrainingProgress) -> None:
+        train_loss = self._finite_mean_loss()
+        row = {"train_loss": train_loss}
+        self._loss_sum.zero_()
+        self._loss_steps = 0
+        if self.schedule.due(self.step, self.schedule.evaluate_every):
+            self.metrics = distributed.from_first(self._evaluate)
+            row.update(self.metrics)
+            self._compare_with_best()
+        interruption.raise_stopped()
+        if self.metrics_log:
+            self.metrics_log.write(self.step, row)
+        progress.update(self.step, train_loss, self.metrics, self.best.value())
+
+    def _save(self) -> None:
+        interruption.raise_stopped()
+        if self._loss_steps:
+            self._finite_mean_loss()
+        self.wall_seconds = self._before_session + time.perf_counter() - self._session_start
+        if distributed.is_first():
+            save_checkpoint(self.directory, self._state())
 
     def selected_metrics(self) -> dict[str, float]:
         """The metrics of the result. The task is put into the state that has them."""
@@ -231,17 +263,13 @@ class _Run:
         else:
             self.best.stale += 1
 
-    def _train_until_something_is_due(self, observe: Callable[[], None]) -> None:
-        s, start = self.schedule, time.perf_counter()
-        intervals = (s.log_every, s.evaluate_every, s.checkpoint_every)
-        while True:
-            distributed.seed_draws(self.seed, self.step)
-            self._loss_sum += self.task.training_step(self.step)
-            self._loss_steps += 1
-            self.step += 1
-            observe()
-            if any(s.due(self.step, every) for every in intervals):
-                break
+    def _train_step(self, observe: Callable[[], None]) -> None:
+        start = time.perf_counter()
+        distributed.seed_draws(self.seed, self.step)
+        self._loss_sum += self.task.training_step(self.step)
+        self._loss_steps += 1
+        self.step += 1
+        observe()
         self.training_seconds += time.perf_counter() - start
 
     def _finite_mean_loss(self) -> float:
@@ -252,8 +280,6 @@ class _Run:
                 f"The loss became {mean} within the {self._loss_steps} steps before step {self.step}. "
                 "Try a smaller learning rate or another seed."
             )
-        self._loss_sum.zero_()
-        self._loss_steps = 0
         return mean
 
     def _evaluate(self) -> dict[str, float]:
@@ -274,6 +300,7 @@ class _Run:
             "training_seconds": self.training_seconds,
             "wall_seconds": self.wall_seconds,
             "best": vars(self.best),
+            "loss": {"sum": self._loss_sum, "steps": self._loss_steps},
         }
 
     def _restore(self, state: Any) -> None:
@@ -286,9 +313,10 @@ class _Run:
             raise
 
     def _take_over(self, state: Any) -> None:
-        if not isinstance(state, dict) or not self._state().keys() - {"best"} <= state.keys():
+        if not isinstance(state, dict) or not self._state().keys() - _ADDED_LATER.keys() <= state.keys():
             raise ValueError("not the state of a training run")
-        step, best = state["step"], _Best(**state.get("best", {}))  # earlier versions wrote it with a selection only
+        state = {**_ADDED_LATER, **state}
+        step, best, loss = state["step"], _Best(**state["best"]), state["loss"]
         if type(step) is not int or not 0 <= step <= self.schedule.steps:
             raise ValueError(f"its step is {step!r}, but the run has {self.schedule.steps} steps")
         if best.task:
@@ -298,4 +326,6 @@ class _Run:
         if self.device.type == "cuda" and "cuda" in state["random"]:  # else the run began on the CPU
             torch.cuda.set_rng_state(state["random"]["cuda"], self.device)
         self.step, self.metrics, self.best = step, dict(state["metrics"]), best
+        self._loss_sum.fill_(loss["sum"])
+        self._loss_steps = int(loss["steps"])
         self.training_seconds, self.wall_seconds = float(state["training_seconds"]), float(state["wall_seconds"])

@@ -9,10 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from irg_experiments.errors import UserError
-from irg_experiments.training.files import writing
+from irg_experiments.files import write_text
+from irg_experiments.training.files import set_aside, writing
 
 log = logging.getLogger(__name__)
+
+# of every line that is written
+_BEGINNING = '{"step": '
 
 
 class MetricsLog:
@@ -22,19 +25,20 @@ class MetricsLog:
         directory: the run directory.
         resume_step: rows of later steps are dropped, because the run computes them again.
 
+    What is no row of metrics is named in the log, and the file that has it moved to ``metrics.jsonl.damaged``.
+
     Raises:
-        UserError: ``metrics.jsonl`` is a folder, or cannot be written.
+        UserError: ``metrics.jsonl`` cannot be written.
     """
 
     def __init__(self, directory: Path, resume_step: int) -> None:
         self._path = directory / "metrics.jsonl"
-        if self._path.is_dir():
-            raise UserError(f"{self._path} is a folder: move it away, then repeat the command.")
         kept = [row for row in read_metrics(self._path) if row["step"] <= resume_step]
-        temporary = self._path.with_suffix(".tmp")
+        if (damage := _damage(self._path)) is not None:
+            aside = set_aside(self._path, ".damaged")
+            log.warning("%s has %s. It was moved to %s; %d rows of it are kept.", self._path, damage, aside.name, len(kept))
         with writing(self._path):
-            temporary.write_text("".join(_json_line(row) for row in kept), encoding="utf-8")
-            temporary.replace(self._path)
+            write_text(self._path, "".join(map(_json_line, kept)))
             self._file = self._path.open("a", buffering=1, encoding="utf-8")
         self._tensorboard = _TensorBoard(directory / "tensorboard", resume_step)
 
@@ -105,13 +109,26 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     """
     if not path.is_file():
         return []
-    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
-    return [row for row in map(_parsed, lines) if row is not None]
+    return [row for row in map(_parsed, _lines(path)) if row is not None]
 
 
 def read_rows(directory: Path) -> list[dict[str, Any]]:
     """The metrics of a run over time, see ``read_metrics``; of a committed run, those of its ``evaluations.jsonl``."""
     return read_metrics(directory / "metrics.jsonl") or read_metrics(directory / "evaluations.jsonl")
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8", errors="replace").split("\n")
+
+
+def _damage(path: Path) -> str | None:
+    """What the file has that no run of this package writes; None without such. The last line may have been cut short."""
+    if path.is_dir():
+        return "the place of a file, but is a folder"
+    lines = _lines(path) if path.exists() else []
+    foreign = [line for line in lines[:-1] if _parsed(line) is None]
+    foreign += [line for line in lines[-1:] if _parsed(line) is None and line[: len(_BEGINNING)] != _BEGINNING[: len(line)]]
+    return f"lines that are no rows of metrics ({len(foreign)})" if foreign else None
 
 
 def _parsed(line: str) -> dict[str, Any] | None:
@@ -120,7 +137,9 @@ def _parsed(line: str) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     # type(): True is an int, too
-    return row if isinstance(row, dict) and type(row.get("step")) is int else None
+    if not isinstance(row, dict) or type(row.get("step")) is not int:
+        return None
+    return row if all(value is None or isinstance(value, int | float) for value in row.values()) else None
 
 
 def _json_line(row: dict[str, Any]) -> str:

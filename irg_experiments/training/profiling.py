@@ -9,6 +9,8 @@ from pathlib import Path
 import torch
 from torch.profiler import ProfilerActivity, profile, schedule
 
+from irg_experiments.files import written_whole
+
 log = logging.getLogger(__name__)
 
 TRACE = "profile.json"
@@ -58,13 +60,10 @@ def _report(trace: profile, steps: int, device: torch.device) -> None:
 
 
 def _write(trace: profile, path: Path) -> None:
-    temporary = path.with_suffix(".tmp")
     try:
-        trace.export_chrome_trace(str(temporary))  # some errors are silent: then there is no file
-        os.replace(temporary, path)
+        with written_whole(path) as temporary:
+            trace.export_chrome_trace(str(temporary))  # some errors are silent: then there is no file
     except (OSError, RuntimeError) as error:
         log.warning("The trace could not be written (%s).", error)
-        with contextlib.suppress(OSError):
-            temporary.unlink()
     else:
         log.info("Trace: %s (open it in https://ui.perfetto.dev).", path)

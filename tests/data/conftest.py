@@ -16,6 +16,8 @@ class Origin:
 
     - ``redirect``: sends on to the file.
     - ``loop``: redirects to itself.
+    - ``astray``, ``scheme``: redirects to what is no address, or to one of another protocol.
+    - ``short``: announces five of its bytes.
     - ``cut``, ``chunked``: announces 1,000 bytes, sends five and hangs up.
     - ``length``: announces a length that is not a number.
     - ``declared``: declares a packed file to be an encoding of its content.
@@ -40,6 +42,10 @@ def origin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Origin]:
             fault, _, name = self.path.strip("/").partition("/")
             if fault in ("redirect", "loop"):
                 self.answer(302, {"Location": f"/{name}" if fault == "redirect" else self.path, "Content-Length": "0"})
+            elif fault in ("astray", "scheme"):
+                self.answer(302, {"Location": "http://[" if fault == "astray" else "gopher://nowhere", "Content-Length": "0"})
+            elif fault == "short":
+                self.answer(200, {"Content-Length": "5"}, (folder / name).read_bytes())
             elif fault == "cut":
                 self.answer(200, {"Content-Length": "1000"}, b"01010")
             elif fault == "chunked":

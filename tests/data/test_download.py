@@ -73,6 +73,9 @@ def test_missing_everywhere_names_file_mirrors_root_and_an_offline_data_set(file
     ("fault", "reason"),
     [
         ("loop", "30 redirects"),
+        ("astray", r"origin\.txt \(.*URL"),
+        ("scheme", "gopher"),
+        ("short", "its checksum is"),
         ("cut", r"IncompleteRead\(5 bytes read, 995 more expected\)|its checksum is"),
         ("chunked", "IncompleteRead|ended prematurely"),
         ("length", "many|its checksum is"),

@@ -1,10 +1,15 @@
 """What all experiments share, with an experiment of this file: directories, records, repetition, failure, what is shown."""
 
+import contextlib
 import hashlib
 import json
+import locale
 import logging
 import math
 import shutil
+import signal
+import socket
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,8 +20,9 @@ import torch
 from omegaconf import OmegaConf
 
 from irg_experiments.config.types import CONDUCT, Count, Positive
-from irg_experiments.errors import RunFailedError, UserError
+from irg_experiments.errors import Interrupted, LeaseLostError, RunFailedError, UserError
 from irg_experiments.experiments import runner
+from irg_experiments.experiments.lease import Lease, leased
 from irg_experiments.experiments.protocol import Experiment, ExperimentConfig, Result
 from irg_experiments.results.drawing import Figure
 from irg_experiments.results.record import Record, read_record
@@ -165,6 +171,34 @@ def test_the_directory_depends_on_what_can_change_the_result_alone(tmp_path: Pat
     assert len({directory.name, *(run(tmp_path, **it).name for it in ({"value": 3.0}, {"added_later": 4}, {"seed": 1}))}) == 4
 
 
+def test_clock_host_and_locale_leave_the_directory_and_the_metrics_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    here, usual = run(tmp_path / "here"), locale.setlocale(locale.LC_ALL)
+    monkeypatch.setattr(time, "time", lambda: 4e9)
+    monkeypatch.setattr(socket, "gethostname", lambda: "elsewhere")
+    for name, value in (("TZ", "Pacific/Kiritimati"), ("LC_ALL", "C"), ("LANG", "C"), ("HOSTNAME", "elsewhere"), ("USER", "ü")):
+        monkeypatch.setenv(name, value)
+    time.tzset()
+    locale.setlocale(locale.LC_ALL, "C")
+    try:
+        there = run(tmp_path / "there")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+        locale.setlocale(locale.LC_ALL, usual)
+    assert there.name == here.name
+    for name in ("identity", "group", "metrics"):
+        assert record_of(there)[name] == record_of(here)[name]
+
+
+@pytest.mark.parametrize("name", ["日本", "a b", 'it\'s "quoted"', "a=b", "[1]*?", "%s {}"])
+def test_an_output_folder_may_have_any_name(tmp_path: Path, name: str):
+    directory = run(tmp_path, output=str(tmp_path / name))
+    assert directory.parents[1] == tmp_path / name
+    assert run(tmp_path, output=str(tmp_path / name)) == directory
+    assert Tiny.runs == 1
+    assert [path.name for path in directory.parent.iterdir()] == [directory.name]
+
+
 def test_repetitions_share_their_group(tmp_path: Path):
     first, second, other = (record_of(run(tmp_path, **it)) for it in ({}, {"seed": 1}, {"value": 3.0}))
     assert first["group"] == second["group"] != other["group"]
@@ -223,6 +257,92 @@ def test_an_unexpected_error_leaves_its_traceback_in_the_directory(tmp_path: Pat
     assert "KeyError" in path.read_text()
     record = record_of(path.parent)
     assert (record["status"], record["error"]) == ("failed", "KeyError: 'lost'")
+
+
+@pytest.mark.parametrize("error", [Interrupted(signal.SIGTERM), KeyboardInterrupt()])
+def test_an_interrupted_run_is_recorded_and_frees_its_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+):
+    def interrupted(self: Tiny, directory: Path) -> Result:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Tiny, "run", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path)
+    (path,) = tmp_path.rglob("record.json")
+    assert (record_of(path.parent)["status"], record_of(path.parent)["error"]) == ("interrupted", None)
+    assert [it.name for it in path.parent.parent.iterdir()] == [path.parent.name]
+    assert record_of(run(tmp_path))["status"] == "done"
+
+
+def full(*arguments: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("fault", [full, lambda self, directory: signal.raise_signal(signal.SIGINT)])
+def test_a_run_is_done_when_what_figures_need_is_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Any):
+    found = []
+
+    def save(self: Tiny, directory: Path) -> None:
+        found.append((record_of(directory)["status"], record_of(directory)["metrics"]["value"]))
+        fault(self, directory)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Tiny, "save", save)
+        with pytest.raises((UserError, Interrupted), match=r"\(No space left on device\)\. Free disk space|SIGINT"):
+            run(tmp_path)
+    assert found == [("running", 2.0)]
+    run(tmp_path)
+    assert Tiny.runs == 2
+
+
+def test_what_figures_need_costs_them_alone_if_it_cannot_be_computed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    def save(self: Tiny, directory: Path) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Tiny, "save", save)
+    assert record_of(run(tmp_path))["status"] == "done"
+    assert "What the figures need could not be saved (ZeroDivisionError" in caplog.text
+
+
+def test_a_directory_in_use_is_left_alone_but_a_finished_run_is_shown(tmp_path: Path):
+    directory = run(tmp_path)
+    with leased(directory):
+        assert run(tmp_path) == directory
+        with pytest.raises(UserError, match="is in use by process"):
+            run(tmp_path, rerun=True)
+    assert Tiny.runs == 1
+    assert record_of(directory)["status"] == "done"
+
+
+def test_a_run_that_another_process_finishes_is_not_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    @contextlib.contextmanager
+    def late(directory: Path) -> Iterator[Lease]:
+        with monkeypatch.context() as patch:
+            patch.setattr(runner, "leased", leased)
+            run(tmp_path)
+        with leased(directory) as held:
+            yield held
+
+    monkeypatch.setattr(runner, "leased", late)
+    run(tmp_path)
+    assert Tiny.runs == 1
+
+
+def test_a_run_that_lost_its_directory_leaves_the_record_to_the_next_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def slow(self: Tiny, directory: Path) -> Result:
+        (directory.with_name(f"{directory.name}.lease.1")).unlink()
+        (directory / "record.json").write_text("of the next one")
+        return Result({"value": 1.0}, wall_seconds=0.5)
+
+    monkeypatch.setattr(Tiny, "run", slow)
+    with pytest.raises(LeaseLostError):
+        run(tmp_path)
+    (path,) = tmp_path.rglob("record.json")
+    assert path.read_text() == "of the next one"
 
 
 def test_a_refusal_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -300,13 +420,61 @@ def test_an_output_folder_that_cannot_be_written_is_told_in_one_line(tmp_path: P
         run(tmp_path, output=str(tmp_path / ("x" * 300)))
 
 
-@pytest.mark.parametrize("content", ['{"schema_version": 99, "status": "done", "config": {}}', "{", "[]"])
-def test_a_record_that_cannot_be_read_is_never_overwritten(tmp_path: Path, content: str):
+def test_a_record_of_a_later_version_is_never_overwritten(tmp_path: Path):
     directory = run(tmp_path)
+    content = '{"schema_version": 99, "status": "done", "config": {}}'
     (directory / "record.json").write_text(content)
-    with pytest.raises(UserError, match=r"record that cannot be read.*rerun=true"):
+    with pytest.raises(UserError, match=r"record\.json cannot be read: its schema_version is 99.*rerun=true"):
         run(tmp_path)
     assert (directory / "record.json").read_text() == content
+
+
+# what is in the record's place, by what is wrong with it
+DAMAGED: dict[str, Any] = {
+    "cut short": b"{",
+    "binary": bytes(range(256)),
+    "a list": b"[]",
+    "empty": b"{}",
+    "a number": b"1",
+    "deep": b"[" * 100_000,
+    "a folder": None,
+    "no start": lambda record: {**record, "started": ...},
+    "no metrics": lambda record: {**record, "metrics": ...},
+    "empty metrics": lambda record: {**record, "metrics": {}},
+    "a number for a config": lambda record: {**record, "config": 1},
+    "a target that is none": lambda record: {**record, "schema_version": 1, "experiment": []},
+}
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_a_damaged_record_is_named_and_moved_aside(
+    tmp_path: Path, damage: str, resumed: bool, caplog: pytest.LogCaptureFixture
+):
+    directory = run(tmp_path)
+    path, content = directory / "record.json", DAMAGED[damage]
+    if callable(content):
+        content = json.dumps({key: value for key, value in content(record_of(directory)).items() if value is not ...}).encode()
+    path.unlink()
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content)
+    if resumed:
+        (directory / "checkpoint.pt").write_text("")
+    (directory / "record.json.damaged").write_text("of an earlier accident")
+    caplog.clear()
+    assert run(tmp_path) == directory
+    assert record_of(directory)["status"] == "done"
+    assert Tiny.runs == 2
+    aside = directory / "record.json.damaged"
+    assert aside.is_dir() if content is None else aside.read_bytes() == content
+    (line,) = [message for message in caplog.messages if "damaged" in message]
+    assert line.startswith(f"{path} is damaged: ")
+    assert line.endswith(
+        f"moved to record.json.damaged, and the run {'goes on from its checkpoint' if resumed else 'is repeated'}."
+    )
+    assert "\n" not in line
 
 
 def test_rerun_over_a_record_that_cannot_be_read_keeps_it_until_the_new_run_is_done(

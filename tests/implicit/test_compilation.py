@@ -1,7 +1,5 @@
 """Formulas as machine code. The formula is a small one, as everything around it is tested; one test compiles it."""
 
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +13,7 @@ from irg_experiments.implicit import _kernel_cache, compilation
 from irg_experiments.implicit.compilation import evaluate, resolve_mode
 from irg_experiments.implicit.special.gamma import _gamma_sample_grad
 from irg_experiments.implicit.special.von_mises_fisher import _InDimension, _ratio
+from tests.disks import mounted
 
 CPU = torch.device("cpu")
 calls = 0
@@ -254,14 +253,9 @@ def test_another_device_that_cannot_compile_runs_eagerly(monkeypatch: pytest.Mon
 @pytest.fixture
 def full_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of one MiB with room for half the machine code."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-    if shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode:
-        pytest.skip("file systems cannot be mounted here")
-    (folder / "filler").write_bytes(bytes(2**20 - 2**13))
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with mounted(tmp_path / "disk", "1m") as folder:
+        (folder / "filler").write_bytes(bytes(2**20 - 2**13))
+        yield folder
 
 
 @pytest.mark.parametrize("variable", ["XDG_CACHE_HOME", "TMPDIR", "TORCHINDUCTOR_CACHE_DIR"])

@@ -71,7 +71,7 @@ def test_a_record_of_another_schema_is_left_out(tmp_path: Path, version: object,
     ("field", "value", "reason"),
     [
         ("seed", "0", "seed must be a whole number from 0 to 4294967295, not '0'."),
-        ("status", "finished", "status must be running, done or failed, not 'finished'."),
+        ("status", "finished", "status must be running, done, failed or interrupted, not 'finished'."),
         ("metrics", None, "metrics must be a section, not null."),
         ("metrics", {"a": {"b": [1.0, "x"]}}, "metrics.a.b.1 must be a number, not 'x'."),
         ("config", None, "config must be a section with the keys _target_, not null."),

@@ -1,4 +1,5 @@
 import os
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +52,11 @@ def test_a_damaged_one_is_named_and_the_one_before_it_used(tmp_path: Path, damag
 
 def test_checkpoints_hold_no_code(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     torch.save({"step": 1, "path": Path("x")}, tmp_path / "checkpoint.pt")
+    (tmp_path / "checkpoint.previous.pt").write_bytes(pickle.dumps({"step": 1}))
     assert restored(tmp_path) is None
     assert "UnpicklingError" in caplog.text
+    assert "checkpoint.previous.pt, which is unusable (BadZipFile" in caplog.text
+    assert "training starts from the beginning" in caplog.messages[-1]
 
 
 @pytest.mark.parametrize("failing", ["fsync", "replace"])

@@ -86,8 +86,38 @@ def test_an_error_in_the_thread_of_tensorboard_is_one_line(
     assert len(read_metrics(tmp_path / "metrics.jsonl")) == 1
 
 
-def test_a_folder_in_the_place_of_the_file_is_told_in_one_line(tmp_path: Path):
-    (tmp_path / "metrics.jsonl").mkdir()
-    assert read_metrics(tmp_path / "metrics.jsonl") == []
-    with pytest.raises(UserError, match=r"metrics\.jsonl is a folder: move it away"):
-        MetricsLog(tmp_path, 0)
+ROW = b'{"step": 1, "train_loss": 2.0}\n'
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (None, "the place of a file, but is a folder"),
+        (ROW + bytes(range(256)), "lines that are no rows of metrics (3)"),
+        (ROW + b"\xff\x00", "lines that are no rows of metrics (1)"),
+        (ROW + b'{"epoch": 3, "loss": 1.0}\n' + b'{"step": 1, "loss": "low"}\n', "lines that are no rows of metrics (2)"),
+    ],
+)
+def test_a_damaged_file_is_named_and_moved_aside(
+    tmp_path: Path, content: bytes | None, found: str, caplog: pytest.LogCaptureFixture
+):
+    path = tmp_path / "metrics.jsonl"
+    if content is None:
+        path.mkdir()
+        assert read_metrics(path) == []
+    else:
+        path.write_bytes(content)
+    write_and_close(tmp_path, resume_step=1)
+    kept = [] if content is None else [{"step": 1, "train_loss": 2.0}]
+    assert read_metrics(path) == [*kept, {"step": 2, "train_loss": 1.0}]
+    assert caplog.messages == [f"{path} has {found}. It was moved to metrics.jsonl.damaged; {len(kept)} rows of it are kept."]
+    aside = tmp_path / "metrics.jsonl.damaged"
+    assert aside.is_dir() if content is None else aside.read_bytes() == content
+
+
+@pytest.mark.parametrize("cut", [b"", b'{"st', b'{"step": 2, "train_loss": 1.'])
+def test_a_last_line_that_was_cut_short_is_no_damage(tmp_path: Path, cut: bytes, caplog: pytest.LogCaptureFixture):
+    (tmp_path / "metrics.jsonl").write_bytes(ROW + cut)
+    write_and_close(tmp_path, resume_step=1)
+    assert [row["step"] for row in read_metrics(tmp_path / "metrics.jsonl")] == [1, 2]
+    assert not caplog.messages

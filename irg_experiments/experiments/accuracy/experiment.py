@@ -9,6 +9,7 @@ from typing import Any
 from irg_experiments.experiments.accuracy import results
 from irg_experiments.experiments.accuracy.config import AccuracyConfig
 from irg_experiments.experiments.protocol import Experiment, Result
+from irg_experiments.files import write_text
 from irg_experiments.results.drawing import Figure
 from irg_experiments.results.record import Record
 from irg_experiments.results.table import Table
@@ -35,7 +36,7 @@ class AccuracyExperiment(Experiment):
 
     def save(self, directory: Path) -> None:
         """Writes errors and times by the first parameter."""
-        (directory / results.BY_SHAPE).write_text(json.dumps(self.comparison.by_shape()) + "\n", encoding="utf-8")
+        write_text(directory / results.BY_SHAPE, json.dumps(self.comparison.by_shape()) + "\n")
 
     @classmethod
     def tables(cls, records: Sequence[Record]) -> list[Table]:

@@ -9,6 +9,7 @@ from typing import Any
 from irg_experiments.experiments.cross_entropy import results
 from irg_experiments.experiments.cross_entropy.config import CrossEntropyConfig
 from irg_experiments.experiments.protocol import Experiment, Result
+from irg_experiments.files import write_text
 from irg_experiments.results.drawing import Figure
 from irg_experiments.results.record import Record
 from irg_experiments.results.table import Table
@@ -36,7 +37,7 @@ class CrossEntropyExperiment(Experiment):
 
     def save(self, directory: Path) -> None:
         """Writes the curves."""
-        (directory / results.CURVES).write_text(json.dumps(self.comparison.points()) + "\n", encoding="utf-8")
+        write_text(directory / results.CURVES, json.dumps(self.comparison.points()) + "\n")
 
     @classmethod
     def tables(cls, records: Sequence[Record]) -> list[Table]:
