@@ -15,7 +15,7 @@ With a section ``search``, runs are chosen among the swept values to minimise th
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -80,7 +80,7 @@ def each_row(arguments: Arguments) -> Iterator[Arguments]:
     typed = [word for word in arguments.overrides if not _sets_the_sweep(word)]
     search, typed = _search(sweep, names[0], typed)
     chosen = {key_of(word): word.partition("=")[2] for word in typed}
-    selecting = {key: value.split(",") for key, value in chosen.items() if any(key in row for row in sweep.rows)}
+    selecting = {key: _values(key, value, sweep.rows) for key, value in chosen.items() if any(key in row for row in sweep.rows)}
     for key, values in selecting.items():
         for value in values:
             if not any(row.get(key) == value for row in sweep.rows):
@@ -93,6 +93,11 @@ def each_row(arguments: Arguments) -> Iterator[Arguments]:
         others = [word for word in typed if key_of(word) not in row]
         words = [*params, *(f"{key}={value}" for key, value in row.items()), *others]
         yield dataclasses.replace(arguments, overrides=tuple(words), search=search)
+
+
+def _values(key: str, typed: str, rows: Sequence[Mapping[str, str]]) -> list[str]:
+    """The values between commas, unless the whole is a value of a row, such as a list."""
+    return [typed] if any(row.get(key) == typed for row in rows) else typed.split(",")
 
 
 def _search(sweep: _Sweep, name: str, typed: list[str]) -> tuple[Search | None, list[str]]:

@@ -61,6 +61,14 @@ def test_values_that_are_no_text_are_written_in_hydras_grammar(tmp_path: Path):
     assert words == ["threads=null", "rerun=true", "model.hidden=[3, 4]", "seed=2"]
 
 
+def test_a_list_selects_the_row_that_has_it(tmp_path: Path):
+    (tmp_path / "sweep").mkdir()
+    (tmp_path / "sweep" / "mine.yaml").write_text("# Mine.\nrows: [{model.hidden: '[3,4]'}, {model.hidden: '[5]'}]\n")
+    here = ("--config-dir", str(tmp_path), "+sweep=mine")
+    assert rows_of(*here, "model.hidden=[3,4]") == [("model.hidden=[3,4]",)]
+    assert rows_of(*here, "model.hidden=[5]") == [("model.hidden=[5]",)]
+
+
 def test_a_file_with_the_name_of_one_of_the_package_is_refused(tmp_path: Path):
     (tmp_path / "sweep").mkdir()
     (tmp_path / "sweep" / "lda_table.yaml").write_text("# Mine.\nrows: [{seed: 0}]\n")
