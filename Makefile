@@ -1,4 +1,6 @@
 PYTHON ?= python3
+# installs in a fraction of pip's time, and the versions of uv.lock; UV= on the command line leaves it aside
+UV := $(shell command -v uv)
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
@@ -8,10 +10,14 @@ INSTALLED := .venv/.installed
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(INSTALLED): pyproject.toml
+$(INSTALLED): pyproject.toml uv.lock
+ifneq ($(UV),)
+	$(UV) sync --quiet --frozen --inexact --extra dev --python $(PYTHON)
+else
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+endif
 	@touch $@
 
 .PHONY: install
