@@ -55,7 +55,7 @@ def metrics_over_steps(path: Path, rows: Sequence[dict[str, Any]], names: Mappin
         axes.plot(*_points(rows, metric), marker=".", label=name)
     axes.set(xlabel="step", ylabel=ylabel, yscale="log")
     axes.xaxis.set_major_formatter(STEPS)
-    axes.legend()
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1))  # beside the curves
     return save(figure, path)
 
 

@@ -168,6 +168,13 @@ def test_seeds_are_averaged_beside_the_paper():
     assert row == [*names, "875.0 ± 7.1", "8.0 ± 0.0", "876 ± 7", "-1.0 (-0.1)", "2", "180,000", "250", command]
 
 
+def test_a_run_that_measured_variances_of_gradients_counts_once():
+    measured = {**record_of(0, 880.0), "group": "measured"}
+    measured["config"] = {**measured["config"], "gradient_variance": {"methods": [{"name": "rsvi"}], "repeats": 20}}
+    assert [row[-4] for row in perplexity_table([record_of(0, 880.0), record_of(1, 870.0), measured]).rows] == ["2"]
+    assert [row[3] for row in perplexity_table([measured]).rows] == ["880.0"]
+
+
 def test_the_subset_of_rcv1_is_told_from_the_papers_corpus():
     subset = {**record_of(0, 900.0), "data": "rcv1_subset"}
     subset["config"] = {**subset["config"], "data": ConfigTree().load("data", "rcv1_subset")}

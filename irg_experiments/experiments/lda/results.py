@@ -63,8 +63,21 @@ _SHOWN = ("model", "method_label", "data", "budget")
 
 
 def groups_of(records: Sequence[Record]) -> list[list[Record]]:
-    """Repetitions of each configuration, in the order of the tables."""
-    return sorted(repetitions(records), key=lambda runs: [by_number(runs[0][name]) for name in _SHOWN])
+    """Repetitions of each configuration, in the order of the tables.
+
+    A run that also measured variances of gradients has the metrics of one that did not, which stands for both.
+    """
+    plain = {_told(record) for record in records if not _measured_variances(record)}
+    kept = [record for record in records if not (_measured_variances(record) and _told(record) in plain)]
+    return sorted(repetitions(kept), key=lambda runs: [by_number(runs[0][name]) for name in _SHOWN])
+
+
+def _told(record: Record) -> tuple[Any, ...]:
+    return *(record[name] for name in _SHOWN), record["seed"]
+
+
+def _measured_variances(record: Record) -> bool:
+    return bool(record["config"].get("gradient_variance", {}).get("methods"))
 
 
 def notes_of(groups: Sequence[Sequence[Record]]) -> list[str]:
