@@ -9,6 +9,7 @@ from irg_experiments.config.command_line import Arguments, resolved
 from irg_experiments.config.composition import compose
 from irg_experiments.config.identity import identity
 from irg_experiments.experiments.runner import make_experiment
+from irg_experiments.results.aggregate import words_of
 from irg_experiments.results.collect import collect, load_record
 from irg_experiments.results.record import git_commit, new_record, read_record, write_record
 
@@ -107,7 +108,7 @@ def test_committed_records_are_what_their_commands_run_today(directory: Path):
     record = load_record(directory)
     assert record is not None
     assert record["status"] == "done"
-    overrides = tuple(word for word in record["command"].split()[1:])
+    overrides = tuple(words_of(record)[1:])
     settings = make_experiment(resolved(compose(Arguments(overrides))), ConfigTree()).config
     assert identity(settings) == record["identity"]
     assert directory.name.endswith(record["identity"])
