@@ -76,11 +76,12 @@ PAPER_OUTPUT := outputs
 ESTIMATE = $(BIN)/python -m irg_experiments.sweeps.estimate $(PAPER)
 endif
 PAPER_WORDS = budget=$(budget) output=$(PAPER_OUTPUT) $(if $(launch),+launch=$(launch))
-PAPER_RUN = $(BIN)/irg-run -m +sweep=$(1) $(PAPER_WORDS) $(if $(filter smoke,$(budget)),$(REHEARSED_$(1))) || code=$$?;
+PAPER_RUN = $(BIN)/irg-run -m +sweep=$(1) $(PAPER_WORDS) $(if $(filter smoke,$(budget)),$(REHEARSED_$(1))) \
+	|| { it=$$?; [ $$it -lt 128 ] || exit $$it; [ $$code = 1 ] || code=$$it; };
 
 .PHONY: paper
 paper: $(INSTALLED)  ## every table and figure of the paper (days on one core); launch=parallel uses all, budget=smoke rehearses
-	$(ESTIMATE)
+	-$(ESTIMATE)
 	@code=0; $(foreach sweep,$(PAPER),$(call PAPER_RUN,$(sweep))) \
 	$(BIN)/irg-report $(PAPER_OUTPUT) --html $(PAPER_OUTPUT)/report.html || code=$$?; exit $$code
 

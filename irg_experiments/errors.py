@@ -33,7 +33,7 @@ class Interrupted(KeyboardInterrupt):
         super().__init__(number)  # what pickle makes it from, between processes of a sweep
 
     def __str__(self) -> str:
-        return f"Interrupted by {self.signal.name}. The same command resumes from the last checkpoint."
+        return f"Interrupted by {self.signal.name}. The same command goes on from the last checkpoint, or begins again."
 
     @property
     def exit_code(self) -> int:

@@ -164,7 +164,12 @@ def _create(path: Path) -> None:
             if error.errno not in _NO_LINKS:
                 raise
             with path.open("xb") as lease:  # others see it for a moment without its content
-                lease.write(content)
+                try:
+                    lease.write(content)
+                    lease.flush()
+                except OSError:
+                    path.unlink()
+                    raise
 
 
 def _refuse_if_alive(directory: Path, leases: list[Path]) -> None:

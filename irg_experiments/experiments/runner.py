@@ -69,19 +69,24 @@ def run_experiment(config: DictConfig, overrides: Sequence[str], tree: ConfigTre
     settings: ExperimentConfig = experiment.config
     directory = run_directory(settings)
     made_of = sources(settings.model_dump(mode="json", by_alias=True))
-    fresh = False
     if not _is_done(settings, directory, made_of):
         with interruption.raised(), _alone_in(directory) as lease:
             # asked again: the process that held the lease may have finished the run
             if not _is_done(settings, directory, made_of):
                 line = command(overrides, tree or ConfigTree())
                 _run(experiment, directory, lease, partial(_fresh_record, settings, config, line, made_of))
-                fresh = True
+                if distributed.is_first():
+                    _show_fresh(type(experiment), directory)
+                return directory
     if distributed.is_first():
         show(type(experiment), directory)
-        if fresh and (done := load_record(directory)) is not None:
-            add_to_tensorboard(type(experiment), directory, done)
     return directory
+
+
+def _show_fresh(experiment: type[Experiment], directory: Path) -> None:
+    show(experiment, directory)
+    if (record := load_record(directory)) is not None:
+        add_to_tensorboard(experiment, directory, record)
 
 
 def _is_done(settings: ExperimentConfig, directory: Path, made_of: dict[str, str]) -> bool:
@@ -234,23 +239,24 @@ def _run_recorded(experiment: Experiment, directory: Path, lease: Lease, record:
         directory.mkdir(parents=True, exist_ok=True)
         write_text(directory / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(record["config"])))
         write_record(directory, record)
+        (directory / TRACEBACK).unlink(missing_ok=True)  # of an earlier attempt
     except OSError as error:
         raise UserError(unwritable(directory, error)) from error
+    recorder = _Recorder(directory, lease, record)
     try:
         result = dataclasses.asdict(experiment.run(directory))
         rounded = {name: float(f"{value:.6g}") if isinstance(value, float) else value for name, value in result.items()}
         done = finished_record(record, **{**rounded, "versions": {**record["versions"], **result["versions"]}})
-        lease.check()
-        _write(directory, {**done, "status": "running"})  # metrics are on disk before what figures need is computed
+        recorder.write({**done, "status": "running"})  # metrics are on disk before what figures need is computed
         _save(experiment, directory)
-        _write(directory, done)
+        recorder.write(done)
     except LeaseLostError:  # the record is another process's now
         raise
     except KeyboardInterrupt:
-        _end_record(directory, {**record, "status": "interrupted"})
+        recorder.end("interrupted")
         raise
     except Exception as error:
-        _end_record(directory, {**record, "status": "failed", "error": f"{type(error).__name__}: {error}"})
+        recorder.end("failed", f"{type(error).__name__}: {error}")
         if replaced(directory).exists():
             log.warning("The earlier finished run is in %s.", replaced(directory))
         if isinstance(error, UserError | DivergedError):
@@ -258,9 +264,36 @@ def _run_recorded(experiment: Experiment, directory: Path, lease: Lease, record:
         raise RunFailedError(f"{type(error).__name__}: {error}. {_kept_traceback(directory)}") from error
 
 
-def _write(directory: Path, record: Record) -> None:
-    with interruption.completed(), writing(directory / RECORD):
-        write_record(directory, record)
+class _Recorder:
+    """Writes the record of a run, as long as this process holds the lease.
+
+    Args:
+        directory: of the run.
+        lease: of the directory.
+        record: that is on disk.
+    """
+
+    def __init__(self, directory: Path, lease: Lease, record: Record) -> None:
+        self._directory, self._lease, self._on_disk = directory, lease, record
+
+    def write(self, record: Record) -> None:
+        """Replaces the record; signals wait until that is done."""
+        with interruption.completed(), writing(self._directory / RECORD):
+            self._lease.check()
+            write_record(self._directory, record)
+            self._on_disk = record
+
+    def end(self, status: str, error: str | None = None) -> None:
+        """Gives the record on disk the status of a run that ends early, unless the run is done or the disk is full.
+
+        Raises:
+            LeaseLostError: another process has taken over.
+        """
+        if self._on_disk["status"] == "done":
+            return
+        with interruption.completed(), contextlib.suppress(OSError):
+            self._lease.check()
+            write_record(self._directory, {**self._on_disk, "status": status, "error": error})
 
 
 def _save(experiment: Experiment, directory: Path) -> None:
@@ -271,12 +304,6 @@ def _save(experiment: Experiment, directory: Path) -> None:
             raise error
     except Exception as error:  # costs pictures, never metrics
         log.warning("What the figures need could not be saved (%s: %s).", type(error).__name__, error)
-
-
-def _end_record(directory: Path, record: Record) -> None:
-    """Writes the record of a run that ends before it is done, unless that fails, too, as on a full disk."""
-    with interruption.completed(), contextlib.suppress(OSError):
-        write_record(directory, record)
 
 
 def _kept_traceback(directory: Path) -> str:

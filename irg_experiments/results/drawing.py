@@ -1,6 +1,7 @@
 """Draws the figures of a run one by one: one that fails costs itself alone."""
 
 import logging
+import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -33,7 +34,7 @@ def draw(directory: Path, figures: Iterable[Figure], again: bool = False) -> lis
         try:
             if again or not path.exists():
                 folder.mkdir(exist_ok=True)
-                with written_whole(path, ".tmp.png") as temporary:
+                with written_whole(path, f".{os.getpid()}.tmp.png") as temporary:
                     figure.draw(temporary)
         except Exception as error:  # a picture is never worth a run
             log.warning(

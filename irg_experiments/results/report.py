@@ -10,6 +10,7 @@ from irg_experiments import __version__
 from irg_experiments.config.command_line import Parser
 from irg_experiments.config.tree import unknown
 from irg_experiments.errors import UserError
+from irg_experiments.files import write_text
 from irg_experiments.results.aggregate import apart_by_code, mixtures
 from irg_experiments.results.collect import Run, by_experiment, collect, require_records, tables_of
 from irg_experiments.results.drawing import Figure, draw
@@ -169,7 +170,7 @@ def _comparisons(experiment: Any, runs: Sequence[Run]) -> Iterator[Figure]:
 
 def _write(file: Path, text: str) -> None:
     try:
-        file.write_text(text, encoding="utf-8")
+        write_text(file, text)
     except OSError as error:
         raise UserError(f"{file} cannot be written ({error.strerror}). Name another file.") from error
     print(file)
@@ -207,7 +208,7 @@ def update(file: Path, tables: Sequence[Table]) -> None:
         UserError: the file does not exist, cannot be written, or has marks for none of the tables.
     """
     try:
-        file.write_text(replace_tables(file.read_text(encoding="utf-8"), tables, str(file)), encoding="utf-8")
+        write_text(file, replace_tables(file.read_text(encoding="utf-8"), tables, str(file)))
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{file} cannot be rewritten ({error}). --update takes existing Markdown files.") from error
 

@@ -96,7 +96,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Sends what is asked for."""
-        if (self.headers.get("Host") or "").rpartition(":")[0] not in (HOST, "localhost"):
+        if (self.headers.get("Host") or "").partition(":")[0] not in (HOST, "localhost"):
             self.send_error(HTTPStatus.FORBIDDEN)
             return
         found = self.answer(self.path)

@@ -57,7 +57,7 @@ def seconds_per_work(run: Run, folder: Path) -> float | None:
     if long.steps_per_second is not None:
         return 1 / long.steps_per_second
     short = _timed(run, (), folder)  # what both take besides, such as setting up, does not grow with the work
-    return max(long.seconds - short.seconds, 1e-3) / (long.work - short.work) if short else None
+    return max(long.seconds - short.seconds, 1e-3) / (long.work - short.work) if short and short.work < long.work else None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -56,9 +56,11 @@ class Monitor:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._stop.set()
         self._thread.join()
-        self.show()
-        if self._live:
-            self._live.stop()
+        try:
+            self.show()
+        finally:
+            if self._live:
+                self._live.stop()
 
     def _keep_showing(self) -> None:
         while not self._stop.wait(INTERVAL):
@@ -67,13 +69,14 @@ class Monitor:
     def show(self) -> None:
         """Reads the files, and shows what is new."""
         states = [self._state(number) for number in range(len(self._watches))]
+        ended = {number: state for number, state in enumerate(states) if state.status not in ("waiting", "running")}
+        new = [number for number in ended if number not in self._ended]
+        self._ended = ended
         if self._live:
             self._live.update(self.table(states), refresh=True)
             return
-        for number, state in enumerate(states):
-            if state.status not in ("waiting", "running") and number not in self._ended:
-                self._ended[number] = state
-                log.info("%s: %s. %s", state.status.capitalize(), self._watches[number].run.name, self.summary(states))
+        for number in new:
+            log.info("%s: %s. %s", ended[number].status.capitalize(), self._watches[number].run.name, self.summary(states))
 
     def summary(self, states: Sequence[State]) -> str:
         """How many runs there are of each status, and how long the rest takes."""

@@ -17,6 +17,7 @@ from irg_experiments.sweeps.job import Job
 from irg_experiments.sweeps.launch import Launcher
 from irg_experiments.sweeps.monitor import Monitor
 from irg_experiments.sweeps.plan import Run, is_of_hydra, planned
+from irg_experiments.training import interruption
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ def _launched(runs: Sequence[Run], launcher: Launcher) -> list[Outcome]:
     monitor = Monitor(runs)
     job = Job(launcher.tree, quiet=monitor.is_live)
     try:
-        with monitor:
+        with interruption.raised(), monitor:  # also between two runs
             raised = launcher.launch(runs, job)
     except UserError:
         raise
@@ -88,7 +89,7 @@ def _launched(runs: Sequence[Run], launcher: Launcher) -> list[Outcome]:
 
 
 def _by_error(run: Run, error: Exception | None) -> Outcome:
-    if error is None:
+    if error is None or (isinstance(error, UserError) and run.is_finished()):  # by another process, which held its directory
         return Outcome(run)
     return Outcome(run, "refused" if isinstance(error, UserError) else "failed", str(error))
 

@@ -51,7 +51,7 @@ def _report(trace: profile, steps: int, device: torch.device) -> None:
     clock = "self_device_time_total" if device.type == "cuda" else "self_cpu_time_total"
     events = [event for event in trace.key_averages() if not event.key.startswith("ProfilerStep")]
     events.sort(key=lambda event: getattr(event, clock), reverse=True)
-    total = sum(getattr(event, clock) for event in events)
+    total = sum(getattr(event, clock) for event in events) or 1.0  # a GPU that did nothing
     log.info("Heaviest operations of %d training steps, by their own time:", steps)
     for event in events[:_HEAVIEST]:
         time = getattr(event, clock)

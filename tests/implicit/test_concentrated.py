@@ -128,3 +128,16 @@ def test_log_densities_in_single_precision(concentration: float):
     k = a.to(high)
     expected = -(2 * torch.pi * torch.special.i0e(k)).log()
     torch.testing.assert_close(implicit.VonMises(0 * a, a).log_prob(0 * a).to(high), expected, rtol=2e-7, atol=1e-6)
+
+
+def test_dtypes_are_promoted_as_torch_does():
+    a, b = torch.full((3,), 2.0), torch.tensor(2.0, dtype=torch.float64)
+    for ours, torchs in ((implicit.Gamma, td.Gamma), (implicit.Beta, td.Beta), (implicit.FisherSnedecor, td.FisherSnedecor)):
+        for value in ((b / 4).float(), (b / 4).expand(3)):
+            expected = torchs(a, a).log_prob(value)
+            assert ours(a, a).log_prob(value).dtype == expected.dtype
+            torch.testing.assert_close(ours(a, a).log_prob(value), expected)
+    assert td.kl_divergence(implicit.Gamma(a, a), implicit.Gamma(b, b)).dtype == torch.float32
+    torch.testing.assert_close(
+        implicit.Gamma(a, a, validate_args=False).log_prob(0.5), td.Gamma(a, a, validate_args=False).log_prob(0.5)
+    )

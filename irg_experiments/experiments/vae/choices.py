@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from irg_experiments.results.aggregate import repetitions, spread
+from irg_experiments.results.numbers import standard_deviation
 from irg_experiments.results.record import Record
 from irg_experiments.results.table import Table
 
@@ -20,6 +21,8 @@ LEFT_OPEN = {
 }
 VALIDATION, TEST = "validation_negative_elbo", "test_nll"
 
+# name and dimension of a latent space, and the data set
+Space = tuple[str, int, str]
 # the runs of one setting on one latent space, by seed
 Runs = Mapping[int, Record]
 
@@ -29,28 +32,30 @@ def choices_table(records: Sequence[Record]) -> Table:
 
     Empty without runs at the budget ``TUNING``.
     """
-    settings: dict[tuple[Any, ...], dict[tuple[str, int], Runs]] = {}
+    settings: dict[tuple[Any, ...], dict[Space, Runs]] = {}
     for group in repetitions([record for record in records if record["budget"] == TUNING]):
         model, latent = group[0]["config"]["model"], group[0]["config"]["latent"]
         cells = settings.setdefault(tuple(str(model[name]) for name in LEFT_OPEN), {})
-        cells[latent["name"], latent["dim"]] = {record["seed"]: record for record in group}
+        space = latent["name"], latent["dim"], group[0]["data"]
+        cells.setdefault(space, {record["seed"]: record for record in group})  # of several commits, the newest come first
     ordered = sorted(settings.items(), key=lambda item: _order(item[1]))
     spaces = sorted({space for _, cells in ordered for space in cells})
     rows = []
-    before: Mapping[tuple[str, int], Runs] = {}
+    before: Mapping[Space, Runs] = {}
     for setting, cells in ordered:
         columns = [cell for space in spaces for cell in _cells(cells.get(space, {}), before.get(space, {}))]
         rows.append([*setting, *columns])
         before = cells
     header = [f"model.{name}" for name in LEFT_OPEN]
-    for latent, dim in spaces:
-        where = f"{latent}, D = {dim}"
+    for latent, dim, data in spaces:
+        where = f"{latent}, D = {dim}, {data}"
         header += [f"{where}: validation −ELBO", "change (in standard errors)", "test NLL", "runs"]
     title = "Options of the VAE: nats, mean ± standard deviation over runs, and the change from the row above on the same seeds"
-    return Table("choices", title, header, rows, labels=len(LEFT_OPEN))
+    made_of = [[record for runs in cells.values() for record in runs.values()] for _, cells in ordered]
+    return Table("choices", title, header, rows, labels=len(LEFT_OPEN), made_of=made_of)
 
 
-def _order(cells: Mapping[tuple[str, int], Runs]) -> tuple[float, ...]:
+def _order(cells: Mapping[Space, Runs]) -> tuple[float, ...]:
     record = next(iter(next(iter(cells.values())).values()))
     return tuple(rank(record["config"]["model"][name]) for name, rank in LEFT_OPEN.items())
 
@@ -71,5 +76,5 @@ def _change(runs: Runs, before: Runs) -> str:
     mean = statistics.fmean(changes)
     if len(changes) == 1:
         return f"{mean:+.2f}"
-    error = statistics.stdev(changes) / math.sqrt(len(changes))
+    error = standard_deviation(changes) / math.sqrt(len(changes))
     return f"{mean:+.2f} ({mean / error:+.1f})" if error else f"{mean:+.2f}"

@@ -22,11 +22,13 @@ def in_float64(formula: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """
 
     @functools.wraps(formula)
-    def wrapped(*tensors: Tensor) -> Tensor:
+    def wrapped(*values: Tensor | float) -> Tensor:
+        tensors = [torch.as_tensor(value) for value in values]
         if any(tensor.device.type == "mps" for tensor in tensors):
             return formula(*tensors)
-        dtype = functools.reduce(torch.promote_types, (tensor.dtype for tensor in tensors))
-        return formula(*(tensor.double() for tensor in tensors)).to(dtype)
+        # as torch promotes: tensors without dimensions do not widen those with some
+        dtypes = [tensor.dtype for tensor in tensors if tensor.dim()] or [tensor.dtype for tensor in tensors]
+        return formula(*(tensor.double() for tensor in tensors)).to(functools.reduce(torch.promote_types, dtypes))
 
     return wrapped
 

@@ -37,6 +37,7 @@ class Gamma(Reparameterizable, torch.distributions.Gamma):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The log-density, in nats."""
+        value = torch.as_tensor(value, dtype=self.rate.dtype, device=self.rate.device)  # as in torch
         return _log_density(self.concentration, self.rate, self._validated(value))
 
     def entropy(self) -> Tensor:

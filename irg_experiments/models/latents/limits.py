@@ -18,7 +18,8 @@ def clip(values: Tensor, least: float, most: float) -> Tensor:
 
     Returns:
         Values within the interval, of the same shape. Their gradient must be that of something to be minimised: beyond ``most``
-        it passes where it is positive, beyond ``least`` where it is negative.
+        it passes where it is positive, beyond ``least`` where it is negative. This depends on the sign of a noisy gradient, so
+        that beyond the limits the estimate of an unbiased estimator is biased inwards.
     """
     return _Clip.apply(values, least, most)
 

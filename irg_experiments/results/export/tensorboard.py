@@ -1,6 +1,8 @@
 """Runs for TensorBoard: scalars over time, config and final metrics as HParams, and figures."""
 
+import os
 import shutil
+import socket
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,8 +11,9 @@ from typing import Any
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
-from tensorboard.summary.writer.event_file_writer import EventFileWriter
+from tensorboard.summary.writer.record_writer import RecordWriter
 
+from irg_experiments.files import written_whole
 from irg_experiments.results.export.base import TrackedRun, Tracker
 
 # files beside those that training wrote
@@ -111,9 +114,12 @@ def _event(step: int, values: Summary) -> Event:
 
 
 def _write(folder: Path, events: Sequence[Event]) -> None:
-    writer = EventFileWriter(str(folder), filename_suffix=SUFFIX)
-    try:
-        for event in events:
-            writer.add_event(event)
-    finally:
-        writer.close()
+    """Writes a file of events. TensorBoard's own writer does so in a thread, whose errors end in a traceback."""
+    folder.mkdir(parents=True, exist_ok=True)
+    now = time.time()
+    version = Event(wall_time=now, file_version="brain.Event:2")
+    path = folder / f"events.out.tfevents.{now:.0f}.{socket.gethostname()}.{os.getpid()}{SUFFIX}"
+    with written_whole(path) as temporary, temporary.open("wb") as file:
+        writer = RecordWriter(file)
+        for event in (version, *events):
+            writer.write(event.SerializeToString())

@@ -33,12 +33,18 @@ def test_each_row_says_what_the_last_option_changed_on_the_same_seeds():
         ["[0.001, 1000000.0]", "natural", "glorot_normal", "1.0"],
         ["[0.001, 1000000.0]", "location_precision", "glorot_normal", "1.0"],
     ]
-    assert made.header[4] == "von_mises, D = 2: validation −ELBO"
+    assert made.header[4] == "von_mises, D = 2, mnist: validation −ELBO"
     assert made.rows[0][4:] == ["143.00", "–", "120.00", "1", "100.50", "–", "120.00", "1"]
     # of one seed; and (−2 and −1.5) with a standard error of 0.25
     assert made.rows[1][4:8] == ["142.25 ± 0.35", "-1.00", "120.50 ± 0.71", "2"]
     assert made.rows[2][4:8] == ["140.50 ± 0.71", "-1.75 (-7.0)", "120.50 ± 0.71", "2"]
     assert made.rows[1][8:] == made.rows[2][8:] == ["–"] * 4
+
+
+def test_of_runs_by_several_commits_the_newest_count():
+    new = [run(seed, 100.0 + seed) | {"git_commit": "b" * 40, "started": "2026-02-01T00:00:00+00:00"} for seed in (0, 1)]
+    old = run(0, 200.0) | {"git_commit": "a" * 40}
+    assert table(*new, old).rows[0][4] == "100.50 ± 0.71"
 
 
 def test_what_is_not_finite_has_no_change():
