@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -232,8 +232,17 @@ def content(paths: Sequence[Path], pictures: Pictures | None = None, by_code: bo
     return Content(sections, unfinished, heard.messages)
 
 
+def _begun(figures: Callable[..., Iterable[Figure]], *arguments: Any) -> Iterator[Figure]:
+    """The figures, whose first one is begun only when it is asked for, where errors are told and passed over."""
+    yield from figures(*arguments)
+
+
 def _last_step(experiment: Any, directory: Path) -> int | None:
-    rows = experiment.history(directory)
+    try:
+        rows = experiment.history(directory)
+    except Exception as error:  # of a user's class, or of a file that is being moved
+        log.warning("The steps of %s cannot be read (%s: %s).", directory, type(error).__name__, error)
+        return None
     return rows[-1]["step"] if rows else None
 
 
@@ -249,7 +258,7 @@ def _section(experiment: Any, runs: Sequence[Run], finished: Sequence[Run], pict
         description=_description(name),
         statuses=Counter(record["status"] for _, record in runs),
         tables=[_shown(table, anchors) for table in tables],
-        pictures=pictures.of(f"{name} of several runs", experiment.comparisons(finished), [it for it, _ in finished]),
+        pictures=pictures.of(f"{name} of several runs", _begun(experiment.comparisons, finished), [it for it, _ in finished]),
         configurations=[_configuration(experiment, group, directories, anchors, pictures) for group in groups],
         hardware=_shown(hardware_table(name, records), {}),
     )
@@ -292,7 +301,7 @@ def _configuration(
     runs = []
     for record in group:
         directory = directories[id(record)]
-        figures = pictures.of(str(directory), experiment.figures(directory, record), [directory])
+        figures = pictures.of(str(directory), _begun(experiment.figures, directory, record), [directory])
         runs.append(ShownRun(directory, record, code_of(record), processor_of(record), figures))
     return Configuration(
         anchor=anchors[id(first)],
