@@ -33,7 +33,7 @@ def test_the_readme_and_the_pages_show_what_the_records_say(tmp_path: Path):
     reference = ROOT / "outputs" / "reference"
     pages = [README, *reference.glob("*.md")]
     generated = [page for page in pages if GENERATED in page.read_text()]
-    assert len(generated) == 5
+    assert len(generated) >= 5
     copies = [tmp_path / page.name for page in generated]
     for page, copy in zip(generated, copies, strict=True):
         copy.write_text(page.read_text())
