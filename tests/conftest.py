@@ -3,6 +3,7 @@
 
 import gc
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -30,6 +31,13 @@ SKIPS = {
     "compiler": (can_compile(torch.device("cpu")), "no C++ compiler on this machine"),
     "cuda": (torch.cuda.is_available(), "no CUDA device on this machine"),
 }
+
+
+def pytest_configure() -> None:
+    # a shell starts what is in the background with these ignored, and so would be the runs that tests start
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

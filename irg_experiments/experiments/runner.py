@@ -69,30 +69,27 @@ def run_experiment(config: DictConfig, overrides: Sequence[str], tree: ConfigTre
     settings: ExperimentConfig = experiment.config
     directory = run_directory(settings)
     made_of = sources(settings.model_dump(mode="json", by_alias=True))
+    fresh = False
     if not _is_done(settings, directory, made_of):
         with interruption.raised(), _alone_in(directory) as lease:
             # asked again: the process that held the lease may have finished the run
             if not _is_done(settings, directory, made_of):
                 line = command(overrides, tree or ConfigTree())
                 _run(experiment, directory, lease, partial(_fresh_record, settings, config, line, made_of))
-                if distributed.is_first():
-                    _show_fresh(type(experiment), directory)
-                return directory
-    if distributed.is_first():
+                fresh = True
+    if distributed.is_first():  # without the lease: a kill while figures are drawn leaves nothing behind
         show(type(experiment), directory)
+        if fresh and (done := load_record(directory)) is not None:
+            add_to_tensorboard(type(experiment), directory, done)
     return directory
-
-
-def _show_fresh(experiment: type[Experiment], directory: Path) -> None:
-    show(experiment, directory)
-    if (record := load_record(directory)) is not None:
-        add_to_tensorboard(experiment, directory, record)
 
 
 def _is_done(settings: ExperimentConfig, directory: Path, made_of: dict[str, str]) -> bool:
     earlier = None if settings.rerun else distributed.from_first(lambda: finished(directory))
     if earlier is not None:
         log.info("%s is done already%s; rerun=true runs it once more.", directory, made_by_other_code(earlier, made_of))
+        if getattr(settings, "profile", False):
+            log.warning("profile=true traced nothing: add rerun=true.")
     return earlier is not None
 
 

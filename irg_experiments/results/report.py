@@ -1,6 +1,7 @@
 """``irg-report``: tables and figures of the finished runs below folders."""
 
 import argparse
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,6 +25,8 @@ from irg_experiments.results.table import Table, comma_separated, markdown, prin
 from irg_experiments.results.watch import PORT, watch
 
 OUTPUTS = Path("outputs")
+
+log = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -91,6 +94,8 @@ def _finished(paths: Sequence[Path]) -> list[Run]:
             f"No finished run below {_listed(paths)}: {failed} failed, {len(found) - failed} unfinished. "
             "The command in an unfinished run's record.json resumes it."
         )
+    if len(finished) < len(found):
+        log.warning("%d of %d runs are not done, and are in no table.", len(found) - len(finished), len(found))
     return finished
 
 
@@ -103,6 +108,13 @@ def _chosen(tables: Sequence[Table], name: str) -> list[Table]:
     if not chosen:
         raise UserError(unknown("table", name, [table.name for table in tables]))
     return chosen
+
+
+def _port(word: str) -> int:
+    port = int(word)
+    if not 0 <= port < 65536:
+        raise argparse.ArgumentTypeError(f"{word} is no port: take one from 1024 to 65535, or 0 for a free one")
+    return port
 
 
 def _parser() -> Parser:
@@ -124,7 +136,13 @@ def _parser() -> Parser:
     instead.add_argument("--watch", action="store_true", help="serve this page on this machine, and follow a sweep with it")
     instead.add_argument("--export", choices=list(TRACKERS), help="write the finished runs to the store of a tracker")
     parser.add_argument("--to", type=Path, metavar="FOLDER", help="of this store (default: outputs/trackers/<tracker>)")
-    parser.add_argument("--port", type=int, default=PORT, help=f"of --watch (default: {PORT}; 0 takes a free one)")
+    parser.add_argument(
+        "--port",
+        type=_port,
+        metavar="PORT",
+        default=PORT,
+        help=f"of --watch (default: {PORT}; 0 takes a free one)",
+    )
     parser.add_argument("--by-code", action="store_true", help="take no mean over runs of different commits")
     parser.add_argument(
         "--figures",

@@ -44,7 +44,9 @@ class Launcher:
             if key_of(word) == "hydra/launcher" and (name := word.partition("=")[2]) in LAUNCHERS:
                 extra, modules = LAUNCHERS[name]
                 if not all(map(is_installed, modules)):
-                    raise UserError(f"{word} needs a package that is not installed: pip install 'irg-experiments[{extra}]'.")
+                    raise UserError(
+                        f"The launcher {name} needs a package that is not installed: pip install 'irg-experiments[{extra}]'."
+                    )
 
     def launch(self, runs: Sequence[Run], job: Callable[[Any], Any]) -> list[Exception | None]:
         """Calls the job once for the config of each run, and waits for all of them.

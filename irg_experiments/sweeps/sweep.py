@@ -69,7 +69,11 @@ def perform(runs: Sequence[Run], launcher: Launcher) -> list[Outcome]:
     """
     unfinished = [run for run in runs if not run.is_finished()]
     if len(unfinished) < len(runs):
-        log.info("%d of %d runs are done already; rerun=true runs them once more.", len(runs) - len(unfinished), len(runs))
+        log.info(
+            "%d of %d runs are done already: irg-report shows them, rerun=true repeats them.",
+            len(runs) - len(unfinished),
+            len(runs),
+        )
     launched = _launched(unfinished, launcher) if unfinished else []
     outcomes = {outcome.run.directory: outcome for outcome in launched}
     return [outcomes.get(run.directory, Outcome(run)) for run in runs]
@@ -105,7 +109,7 @@ def report(outcomes: Sequence[Outcome]) -> int:
     missing = [outcome for outcome in outcomes if outcome.status != "done"]
     if missing:
         rows = [[it.run.name, it.status, " ".join(it.error.split()), _traceback(it)] for it in missing]
-        title = f"{len(missing)} of {len(outcomes)} runs are not done; the same command repeats them"
+        title = f"{len(missing)} of {len(outcomes)} runs are not done; the same command repeats them, but for those it refuses"
         table = Table("missing", title, ["run", "status", "error", "traceback"], rows, labels=4)
         width = Console(stderr=True).width if sys.stderr.isatty() else 10_000
         print(wrapped(table, width), end="", file=sys.stderr)

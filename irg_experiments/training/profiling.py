@@ -24,7 +24,7 @@ def profiled_steps(directory: Path, device: torch.device) -> Iterator[Callable[[
     """Traces ``TRACED`` steps of a block, after the first ``SKIPPED`` + ``WARM_UP``, and logs the operations that took longest.
 
     The trace is ``profile.json`` in the directory, in the format of chrome://tracing, which https://ui.perfetto.dev reads too.
-    One that cannot be written costs a line of log.
+    One that cannot be written costs a line of log. The steps per second of a run include what tracing takes.
 
     Args:
         directory: of the run.
@@ -66,4 +66,4 @@ def _write(trace: profile, path: Path) -> None:
     except (OSError, RuntimeError) as error:
         log.warning("The trace could not be written (%s).", error)
     else:
-        log.info("Trace: %s (open it in https://ui.perfetto.dev).", path)
+        log.info("Trace, whose time counts in the steps per second: %s (open it in https://ui.perfetto.dev).", path)
