@@ -117,7 +117,7 @@ def test_a_spread_of_nought_is_printed_and_an_unknown_one_is_not():
 def test_records_of_schema_1_are_rows_of_the_table():
     found = collect([Path(__file__).parents[3] / "outputs/reference/vae"])
     made = table(*(record for _, record in found))
-    assert len(made.rows) == len(found)
+    assert len(made.rows) == sum(it["budget"] == "paper" for _, it in found)
     (row,) = (row for row in made.rows if row[:2] == ["beta_10", "10"])
     # as published before
     command = "`irg-run experiment=vae latent=beta_10 latent.dim=10 data=mnist budget=paper seed=0`"
