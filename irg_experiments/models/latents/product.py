@@ -7,7 +7,6 @@ import torch
 import torch.distributions as td
 from torch import Generator, Size, Tensor, nn
 from torch.nn.functional import pad
-from torch.types import _size
 
 from irg_experiments.config.components import build, check_makes
 from irg_experiments.config.latent_space import Parts
@@ -44,14 +43,14 @@ class Blockwise(Reparameterizable):
         sample_shape = shape[: len(shape) - len(self.batch_shape) - 1]
         return join([_rsample(distribution, sample_shape, generator) for distribution in self.distributions], self._events)
 
-    def sample(self, sample_shape: _size = Size(), generator: Generator | None = None) -> Tensor:
+    def sample(self, sample_shape: Sequence[int] = Size(), generator: Generator | None = None) -> Tensor:
         """Draw samples without a gradient."""
         with torch.no_grad():
-            return join([sample_from(it, sample_shape, generator) for it in self.distributions], self._events)
+            return join([sample_from(it, Size(sample_shape), generator) for it in self.distributions], self._events)
 
-    def expand(self, batch_shape: _size, _instance: Any = None) -> "Blockwise":
+    def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> "Blockwise":
         """Return the same distribution with its batch expanded to ``batch_shape``."""
-        return Blockwise([it.expand(batch_shape) for it in self.distributions], validate_args=self._validate_args)
+        return Blockwise([it.expand(Size(batch_shape)) for it in self.distributions], validate_args=self._validate_args)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The sum of the log-densities, in nats."""
@@ -59,7 +58,7 @@ class Blockwise(Reparameterizable):
         return torch.stack([it.log_prob(piece) for it, piece in zip(self.distributions, pieces, strict=True)]).sum(0)
 
 
-def _rsample(distribution: td.Distribution, sample_shape: _size, generator: Generator | None) -> Tensor:
+def _rsample(distribution: td.Distribution, sample_shape: Size, generator: Generator | None) -> Tensor:
     while isinstance(distribution, td.Independent):  # whose rsample takes no generator
         distribution = distribution.base_dist
     if generator is None:
