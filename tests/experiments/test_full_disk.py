@@ -15,7 +15,7 @@ from irg_experiments.results.record import read_record
 from irg_experiments.training import loop
 from irg_experiments.training.metrics_log import MetricsLog, read_metrics
 from tests.disks import make_read_only, mounted
-from tests.experiments import test_runner
+from tests.experiments import tiny
 from tests.training.test_loop import CPU, NoisyRegression
 
 SCHEDULE = loop.Schedule(steps=30, log_every=10, evaluate_every=10, checkpoint_every=10)
@@ -28,7 +28,7 @@ class Regression(NoisyRegression):
         return {**super().evaluate(step), **{f"metric_{number}": 1.0 for number in range(300)}}
 
 
-class Trained(test_runner.Tiny):
+class Trained(tiny.Tiny):
     """An experiment with a training loop."""
 
     def run(self, directory: Path) -> Result:
@@ -53,7 +53,7 @@ def fill(disk: Path) -> None:
 
 
 def trained(output: Path, **changes: Any) -> Path:
-    values = {**test_runner.config(output, **changes), "_target_": f"{__name__}.Trained", "output": str(output)}
+    values = {**tiny.config(output, **changes), "_target_": f"{__name__}.Trained", "output": str(output)}
     return runner.run_experiment(OmegaConf.create(values), [])
 
 

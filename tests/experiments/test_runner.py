@@ -1,112 +1,27 @@
-"""What all experiments share, with an experiment of this file: directories, records, repetition, failure, what is shown."""
+"""What all experiments share: directories, records, failure, what is shown."""
 
 import contextlib
-import hashlib
-import json
 import locale
-import logging
 import math
 import shutil
 import signal
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from omegaconf import OmegaConf
 
-from irg_experiments.config.types import CONDUCT, Count, Positive
 from irg_experiments.errors import Interrupted, LeaseLostError, RunFailedError, UserError
 from irg_experiments.experiments import runner
 from irg_experiments.experiments.lease import Lease, leased
-from irg_experiments.experiments.protocol import Experiment, ExperimentConfig, Result
-from irg_experiments.results.drawing import Figure
-from irg_experiments.results.record import Record, read_record
+from irg_experiments.experiments.protocol import Result
+from irg_experiments.results.record import Record
 from irg_experiments.results.table import Table
-
-
-class TinyConfig(ExperimentConfig):
-    value: Positive
-    every: Annotated[Count, CONDUCT]
-    added_later: Count = 3
-
-
-class Tiny(Experiment):
-    """Its metric is a value of the config; it fails, or draws badly, when told to."""
-
-    Config = TinyConfig
-    refuse = fail = False
-    bad_figure = False
-    runs = 0
-
-    def prepare(self, device: Any, compiled: bool) -> None:
-        if self.refuse:
-            raise UserError("Not with me.")
-
-    def run(self, directory: Path) -> Result:
-        type(self).runs += 1
-        if self.fail:
-            raise KeyError("lost")
-        value = self.config.value
-        return Result({"value": value, "parts": {"odd": math.inf if value == 13 else 1.0}}, wall_seconds=0.5)
-
-    @classmethod
-    def tables(cls, records: Sequence[Record]) -> list[Table]:
-        return [
-            Table(
-                "tiny",
-                "Tiny",
-                ["name", "value"],
-                [[record["experiment"], str(record["metrics"]["value"])] for record in records],
-            )
-        ]
-
-    @classmethod
-    def figures(cls, directory: Path, record: Record) -> Iterator[Figure]:
-        def draw(path: Path) -> None:
-            if cls.bad_figure:
-                raise ZeroDivisionError("no ink")
-            path.write_text("picture")
-
-        yield Figure("one", draw)
-        yield Figure("two", lambda path: path.write_text("picture"))
-
-
-@pytest.fixture(autouse=True)
-def _as_new(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (("refuse", False), ("fail", False), ("bad_figure", False), ("runs", 0)):
-        monkeypatch.setattr(Tiny, name, value)
-
-
-def config(tmp_path: Path, **changes: Any) -> Any:
-    values = {
-        "_target_": f"{__name__}.Tiny",
-        "experiment": "tiny",
-        "seed": 0,
-        "device": "cpu",
-        "threads": None,
-        "compile": "off",
-        "budget": "smoke",
-        "output": str(tmp_path / "outputs"),
-        "rerun": False,
-        "value": 2.0,
-        "every": 10,
-    }
-    return OmegaConf.create({**values, **changes})
-
-
-def run(tmp_path: Path, **changes: Any) -> Path:
-    return runner.run_experiment(config(tmp_path, **changes), [f"{name}={value}" for name, value in changes.items()])
-
-
-def record_of(directory: Path) -> Record:
-    record = read_record(directory)
-    assert record is not None
-    return record
+from tests.experiments.tiny import Tiny, record_of, run
 
 
 def test_a_record_says_what_ran_where_and_by_which_code(tmp_path: Path):
@@ -129,37 +44,6 @@ def test_a_finished_run_is_shown_again_from_its_files(tmp_path: Path, capsys: py
     shutil.rmtree(directory / "figures")
     run(tmp_path)
     assert {path.name for path in (directory / "figures").iterdir()} == {"one.png", "two.png"}
-
-
-def test_a_finished_run_of_other_code_is_said_to_be_so(tmp_path: Path, caplog: pytest.LogCaptureFixture):
-    directory = run(tmp_path)
-    path = directory / "record.json"
-    path.write_text(json.dumps({**record_of(directory), "git_commit": "a" * 40}))
-    with caplog.at_level(logging.INFO):
-        run(tmp_path)
-    assert "by other code (commit aaaaaaa, this is " in caplog.text
-
-
-def test_a_finished_run_of_an_edited_class_is_said_to_be_so(tmp_path: Path, caplog: pytest.LogCaptureFixture):
-    directory = run(tmp_path)
-    record = record_of(directory)
-    assert record["sources"] == {f"{__name__}.Tiny": hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]}
-    (directory / "record.json").write_text(json.dumps({**record, "sources": {f"{__name__}.Tiny": "0" * 12}}))
-    with caplog.at_level(logging.INFO):
-        run(tmp_path)
-    (line,) = [message for message in caplog.messages if "done already" in message]
-    assert f"by other code ({__name__}.Tiny 000000000000, this is {__name__}.Tiny " in line
-    assert line.endswith("; rerun=true runs it once more.")
-
-
-def test_a_record_that_names_no_sources_is_not_said_to_be_of_others(tmp_path: Path, caplog: pytest.LogCaptureFixture):
-    directory = run(tmp_path)
-    record = record_of(directory)
-    del record["sources"]
-    (directory / "record.json").write_text(json.dumps(record))
-    with caplog.at_level(logging.INFO):
-        run(tmp_path)
-    assert "done already; rerun=true" in caplog.text
 
 
 def test_the_directory_depends_on_what_can_change_the_result_alone(tmp_path: Path):
@@ -352,140 +236,12 @@ def test_a_refusal_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert not list(tmp_path.iterdir())
 
 
-def test_rerun_keeps_the_old_run_until_the_new_one_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    directory = run(tmp_path)
-    (directory / "mine.txt").write_text("of the old run")
-    monkeypatch.setattr(Tiny, "fail", True)
-    for _ in range(2):
-        with pytest.raises(RunFailedError):
-            run(tmp_path, rerun=True)
-        aside = directory.with_name(directory.name + ".replaced")
-        assert (aside / "mine.txt").exists()
-        assert record_of(aside)["status"] == "done"
-        assert record_of(directory)["status"] == "failed"
-    monkeypatch.setattr(Tiny, "fail", False)
-    assert run(tmp_path, rerun=True) == directory
-    assert not aside.exists()
-    assert not (directory / "mine.txt").exists()
-
-
-def test_rerun_of_a_link_leaves_what_it_points_to(tmp_path: Path):
-    directory = run(tmp_path)
-    elsewhere = tmp_path / "elsewhere"
-    directory.rename(elsewhere)
-    directory.symlink_to(elsewhere)
-    run(tmp_path, rerun=True)
-    assert Tiny.runs == 2
-    assert not directory.is_symlink()
-    assert record_of(directory)["status"] == record_of(elsewhere)["status"] == "done"
-
-
-def test_rerun_that_cannot_move_the_old_run_reports_nothing_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    def refuse(self: Path, target: Path) -> None:
-        raise PermissionError(13, "Permission denied")
-
-    run(tmp_path)
-    monkeypatch.setattr(Path, "rename", refuse)
-    with pytest.raises(UserError, match="cannot be moved aside"):
-        run(tmp_path, rerun=True)
-    assert Tiny.runs == 1
-
-
-def test_a_run_that_goes_on_from_a_checkpoint_keeps_its_start_and_names_both_codes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(Tiny, "fail", True)
-    with pytest.raises(RunFailedError):
-        run(tmp_path)
-    (path,) = tmp_path.rglob("record.json")
-    started = "2020-01-01T00:00:00+00:00"
-    before = json.dumps({**record_of(path.parent), "git_commit": "b" * 40, "started": started, "compile": "off"})
-    path.write_text(before)
-    monkeypatch.setattr(Tiny, "fail", False)
-    record = record_of(run(tmp_path))
-    assert record["earlier_code"] == []
-    assert record["started"] > started
-    path.write_text(before)
-    (path.parent / "checkpoint.pt").write_text("")
-    record = record_of(run(tmp_path))
-    assert record["earlier_code"] == ["commit bbbbbbb"]
-    assert record["started"] == started
-
-
 def test_an_output_folder_that_cannot_be_written_is_told_in_one_line(tmp_path: Path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"cannot be written .*output="):
         run(tmp_path, output=str(tmp_path / "file"))
     with pytest.raises(UserError, match="cannot be written"):
         run(tmp_path, output=str(tmp_path / ("x" * 300)))
-
-
-def test_a_record_of_a_later_version_is_never_overwritten(tmp_path: Path):
-    directory = run(tmp_path)
-    content = '{"schema_version": 99, "status": "done", "config": {}}'
-    (directory / "record.json").write_text(content)
-    with pytest.raises(UserError, match=r"record\.json cannot be read: its schema_version is 99.*rerun=true"):
-        run(tmp_path)
-    assert (directory / "record.json").read_text() == content
-
-
-# what is in the record's place, by what is wrong with it
-DAMAGED: dict[str, Any] = {
-    "cut short": b"{",
-    "binary": bytes(range(256)),
-    "a list": b"[]",
-    "empty": b"{}",
-    "a number": b"1",
-    "deep": b"[" * 100_000,
-    "a folder": None,
-    "no start": lambda record: {**record, "started": ...},
-    "no metrics": lambda record: {**record, "metrics": ...},
-    "empty metrics": lambda record: {**record, "metrics": {}},
-    "a number for a config": lambda record: {**record, "config": 1},
-    "a target that is none": lambda record: {**record, "schema_version": 1, "experiment": []},
-}
-
-
-@pytest.mark.parametrize("resumed", [False, True])
-@pytest.mark.parametrize("damage", DAMAGED)
-def test_a_damaged_record_is_named_and_moved_aside(
-    tmp_path: Path, damage: str, resumed: bool, caplog: pytest.LogCaptureFixture
-):
-    directory = run(tmp_path)
-    path, content = directory / "record.json", DAMAGED[damage]
-    if callable(content):
-        content = json.dumps({key: value for key, value in content(record_of(directory)).items() if value is not ...}).encode()
-    path.unlink()
-    if content is None:
-        path.mkdir()
-    else:
-        path.write_bytes(content)
-    if resumed:
-        (directory / "checkpoint.pt").write_text("")
-    (directory / "record.json.damaged").write_text("of an earlier accident")
-    caplog.clear()
-    assert run(tmp_path) == directory
-    assert record_of(directory)["status"] == "done"
-    assert Tiny.runs == 2
-    aside = directory / "record.json.damaged"
-    assert aside.is_dir() if content is None else aside.read_bytes() == content
-    (line,) = [message for message in caplog.messages if "damaged" in message]
-    assert line.startswith(f"{path} is damaged: ")
-    assert line.endswith(
-        f"moved to record.json.damaged, and the run {'goes on from its checkpoint' if resumed else 'is repeated'}."
-    )
-    assert "\n" not in line
-
-
-def test_rerun_over_a_record_that_cannot_be_read_keeps_it_until_the_new_run_is_done(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    directory = run(tmp_path)
-    (directory / "record.json").write_text("{")
-    monkeypatch.setattr(Tiny, "fail", True)
-    with pytest.raises(RunFailedError):
-        run(tmp_path, rerun=True)
-    assert (directory.with_name(directory.name + ".replaced") / "record.json").read_text() == "{"
 
 
 def test_numbers_of_numpy_are_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
