@@ -94,13 +94,12 @@ class RSVI(Reparameterized):
         """See ``Reparameterized``."""
         raised = a + self.augmentation if self.augmentation else torch.where(a < 1, a + 1, a)
         draw = standard_gamma(raised)
-        log_draw = draw.log()
         slope, score = _marsaglia_tsang(raised, draw)
-        for i in range(max(self.augmentation, 1)):
-            # −ln u^{1/(a+i)}, where the shape was raised
-            decrease = torch.empty_like(a).exponential_() / (a + i)
-            decrease = torch.where(raised > a, decrease, 0.0)
-            log_draw, slope = log_draw - decrease, slope + decrease / (a + i)
+        # −ln u is made from uniform draws, all at once: torch draws exponential variables one at a time
+        uniform = torch.rand(max(self.augmentation, 1), *a.shape, dtype=a.dtype, device=a.device)
+        shapes = a + torch.arange(len(uniform), device=a.device).view(-1, *[1] * a.ndim)
+        decrease = torch.where(raised > a, -(-uniform).log1p() / shapes, 0.0)  # −ln u^{1/(a+i)}, where the shape was raised
+        log_draw, slope = draw.log() - decrease.sum(0), slope + (decrease / shapes).sum(0)
         return Draw(log_draw, slope, score if self.correction else None)
 
     def draw_angle(self, concentration: Tensor) -> Draw:

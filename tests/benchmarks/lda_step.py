@@ -1,12 +1,14 @@
 """One LDA training step against the plain dense eager formulation of the same model: `python -m tests.benchmarks.lda_step`.
 
-Prints milliseconds per step and the ratio to this package, for the vocabulary size of 20 Newsgroups and for 10,000 words. The
-dense formulation runs with torch's default Adam and its fused one. See ``turns``
-for how they are timed; the median over the turns is printed.
+Prints milliseconds per step and the ratio to this package, for the vocabulary size of 20 Newsgroups and for 10,000 words, and
+the seconds in which 10,000 documents are scored. The dense formulation runs with torch's default Adam and its fused one; RSVI
+is this package's. See ``turns`` for how they are timed; the median over the turns is printed.
 """
 
 import argparse
 import functools
+import statistics
+import time
 
 import torch
 from torch import Tensor, nn
@@ -15,13 +17,15 @@ from torch.nn.functional import softplus
 
 from irg_experiments import implicit
 from irg_experiments.data.bag_of_words import BagOfWords, Corpus
-from irg_experiments.estimators import Implicit
+from irg_experiments.estimators import RSVI, Estimator, Implicit
+from irg_experiments.experiments.lda.task import EVALUATION_BATCH
 from irg_experiments.experiments.lda.updates import Updates, reads_few_rows
 from irg_experiments.models.lda import LDA
 from irg_experiments.training.row_adam import DENSE_STEPS
 from tests.benchmarks.turns import Step, as_in_training, median_milliseconds
 
 TOPICS, BATCH, STEPS_A_TURN = 50, 32, 30
+DOCUMENTS_SCORED = 10_000
 
 
 class DenseLDA(nn.Module):
@@ -75,11 +79,16 @@ def dense_counts(batch: BagOfWords, num_words: int) -> Tensor:
     return counts
 
 
-def sparse_step(corpus: Corpus, by_rows: bool) -> Step:
+def lda(num_words: int) -> LDA:
+    """The model of the paper."""
+    return LDA(num_words=num_words, topics=TOPICS, hidden=[300, 300, 300])
+
+
+def sparse_step(corpus: Corpus, by_rows: bool, estimator: Estimator) -> Step:
     """A step of this package, including the selection of the batch."""
     as_in_training()
-    model = LDA(num_words=len(corpus.vocabulary), topics=TOPICS, hidden=[300, 300, 300])
-    updates = Updates(model, Implicit(), 1, 3e-4, by_rows, True, torch.device("cpu"))
+    model = lda(len(corpus.vocabulary))
+    updates = Updates(model, estimator, 1, 3e-4, by_rows, True, torch.device("cpu"))
     for table in updates.tables.values():  # as after the steps that move all rows
         table.step = DENSE_STEPS
         table.updated.fill_(DENSE_STEPS)
@@ -95,12 +104,14 @@ def sparse_step(corpus: Corpus, by_rows: bool) -> Step:
 def variant(name: str, corpus: Corpus) -> Step:
     """The step of one of the variants."""
     implicit.set_compile("on")
+    few_rows = reads_few_rows(corpus, BATCH)
     return {
         "dense, default Adam": lambda: dense_step(corpus, None),
         "dense, fused Adam": lambda: dense_step(corpus, True),
-        "this package, Adam on all rows": lambda: sparse_step(corpus, by_rows=False),
-        "this package, Adam by rows": lambda: sparse_step(corpus, by_rows=True),
-        "this package": lambda: sparse_step(corpus, reads_few_rows(corpus, BATCH)),
+        "this package, Adam on all rows": lambda: sparse_step(corpus, False, Implicit()),
+        "this package, Adam by rows": lambda: sparse_step(corpus, True, Implicit()),
+        "this package, RSVI, B = 20": lambda: sparse_step(corpus, few_rows, RSVI(augmentation=20)),
+        "this package": lambda: sparse_step(corpus, few_rows, Implicit()),
     }[name]()
 
 
@@ -114,8 +125,24 @@ VARIANTS = (
     "dense, fused Adam",
     "this package, Adam on all rows",
     "this package, Adam by rows",
+    "this package, RSVI, B = 20",
     "this package",
 )
+
+
+def scoring_seconds(num_words: int, distinct_words: int, threads: int, repetitions: int = 3) -> float:
+    """The median time in which documents are scored by one sample each, as a run's test set is."""
+    torch.set_num_threads(threads)
+    corpus = zipf_corpus(num_words, distinct_words, DOCUMENTS_SCORED)
+    model = lda(num_words)
+    times = []
+    with torch.no_grad():
+        for _ in range(repetitions):
+            start = time.perf_counter()
+            for batch in corpus.batches(EVALUATION_BATCH):
+                model.elbo(batch)
+            times.append(time.perf_counter() - start)
+    return statistics.median(times)
 
 
 def main() -> None:
@@ -129,6 +156,7 @@ def main() -> None:
         print(f"V={num_words}, {distinct_words} distinct words per document, {arguments.threads} threads")
         for name, milliseconds in times.items():
             print(f"  {name:31s} {milliseconds:7.2f} ms  {milliseconds / times['this package']:5.2f}x")
+        print(f"  {DOCUMENTS_SCORED} documents scored in {scoring_seconds(num_words, distinct_words, arguments.threads):.2f} s")
 
 
 if __name__ == "__main__":
