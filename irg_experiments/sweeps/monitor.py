@@ -29,10 +29,13 @@ class Monitor:
     Args:
         runs: of the sweep, without those that were finished before.
         console: where a live table is drawn if it is a terminal; stderr by default.
+
+    Attributes:
+        watches: one per run.
     """
 
     def __init__(self, runs: Sequence[Run], console: Console | None = None) -> None:
-        self._watches = [Watch(run) for run in runs]
+        self.watches = [Watch(run) for run in runs]
         self._ended: dict[int, State] = {}
         self._first_rows: dict[int, State] = {}
         self._console = console or Console(stderr=True)
@@ -68,7 +71,7 @@ class Monitor:
 
     def show(self) -> None:
         """Reads the files, and shows what is new."""
-        states = [self._state(number) for number in range(len(self._watches))]
+        states = [self._state(number) for number in range(len(self.watches))]
         ended = {number: state for number, state in enumerate(states) if state.status not in ("waiting", "running")}
         new = [number for number in ended if number not in self._ended]
         self._ended = ended
@@ -76,7 +79,7 @@ class Monitor:
             self._live.update(self.table(states), refresh=True)
             return
         for number in new:
-            log.info("%s: %s. %s", ended[number].status.capitalize(), self._watches[number].run.name, self.summary(states))
+            log.info("%s: %s. %s", ended[number].status.capitalize(), self.watches[number].run.name, self.summary(states))
 
     def summary(self, states: Sequence[State]) -> str:
         """How many runs there are of each status, and how long the rest takes."""
@@ -91,7 +94,7 @@ class Monitor:
         table = Table("running", "step", "steps/s", "metric", title=self.summary(states), title_justify="left")
         running = [number for number, state in enumerate(states) if state.status == "running"]
         for number in running[:MOST_RUNNING]:
-            state, watch = states[number], self._watches[number]
+            state, watch = states[number], self.watches[number]
             steps = watch.run.steps()
             step = f"{state.step:,} of {steps:,}" if steps else "–"
             table.add_row(watch.run.name, step, self._speed(number, state), state.metric)
@@ -100,7 +103,7 @@ class Monitor:
         return table
 
     def _state(self, number: int) -> State:
-        return self._ended.get(number) or self._watches[number].state()
+        return self._ended.get(number) or self.watches[number].state()
 
     def _speed(self, number: int, state: State) -> str:
         """Steps per second since the first look at the run."""
@@ -114,8 +117,8 @@ class Monitor:
 
     def _time_left(self, states: Sequence[State]) -> float | None:
         """Seconds, if the rest of the steps takes as long as those since the start; None before anything was done."""
-        shares = [self._share(watch, state) for watch, state in zip(self._watches, states, strict=True)]
-        earlier = sum(watch.earlier_step / (watch.run.steps() or 1) for watch in self._watches if watch.run.steps())
+        shares = [self._share(watch, state) for watch, state in zip(self.watches, states, strict=True)]
+        earlier = sum(watch.earlier_step / (watch.run.steps() or 1) for watch in self.watches if watch.run.steps())
         done, left = sum(shares) - earlier, len(shares) - sum(shares)
         return (time.monotonic() - self._start) * left / done if done > 0 else None
 

@@ -43,9 +43,13 @@ class Watch:
         self._earlier = _version(self._record)
         self.earlier_step = self._last_step()[0]
 
+    def record(self) -> dict[str, Any] | None:
+        """The record, if it was written since this object was made."""
+        return read_record(self.run.directory) if _version(self._record) != self._earlier else None
+
     def state(self) -> State:
         """The state now."""
-        record = read_record(self.run.directory) if _version(self._record) != self._earlier else None
+        record = self.record()
         if record is None:
             return State("waiting", self.earlier_step)
         return State(str(record["status"]), *self._last_step())

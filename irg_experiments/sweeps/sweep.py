@@ -11,12 +11,12 @@ from rich.console import Console
 from irg_experiments.config.command_line import Arguments
 from irg_experiments.errors import UserError
 from irg_experiments.experiments.runner import TRACEBACK
-from irg_experiments.results.record import read_record
 from irg_experiments.results.table import Table, wrapped
 from irg_experiments.sweeps.job import Job
 from irg_experiments.sweeps.launch import Launcher
 from irg_experiments.sweeps.monitor import Monitor
 from irg_experiments.sweeps.plan import Run, is_of_hydra, planned
+from irg_experiments.sweeps.states import Watch
 from irg_experiments.training import interruption
 
 log = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ def _launched(runs: Sequence[Run], launcher: Launcher) -> list[Outcome]:
     except UserError:
         raise
     except Exception as error:  # such as that of a process that was killed: the records tell which runs are done
-        return [_by_record(run, f"The launcher stopped ({type(error).__name__}: {error}).") for run in runs]
+        return [_by_record(watch, f"The launcher stopped ({type(error).__name__}: {error}).") for watch in monitor.watches]
     return [_by_error(run, error) for run, error in zip(runs, raised, strict=True)]
 
 
@@ -98,10 +98,11 @@ def _by_error(run: Run, error: Exception | None) -> Outcome:
     return Outcome(run, "refused" if isinstance(error, UserError) else "failed", str(error))
 
 
-def _by_record(run: Run, why: str) -> Outcome:
-    record = read_record(run.directory) or {"status": "not begun"}
+def _by_record(watch: Watch, why: str) -> Outcome:
+    """By what the run wrote while the launcher was there: what an earlier sweep left tells nothing about this one."""
+    record = watch.record() or {"status": "not begun"}
     status = str(record["status"])
-    return Outcome(run) if status == "done" else Outcome(run, status, str(record.get("error") or why))
+    return Outcome(watch.run) if status == "done" else Outcome(watch.run, status, str(record.get("error") or why))
 
 
 def report(outcomes: Sequence[Outcome]) -> int:

@@ -93,7 +93,9 @@ def test_where_a_launcher_dies_the_records_tell(tmp_path: Path, monkeypatch: pyt
         raise MemoryError("a worker was killed")
 
     raising(monkeypatch, die)
-    outcomes = perform(runs_of(tmp_path, "seed=0,1,2,3"), BASIC)
+    runs = runs_of(tmp_path, "seed=0,1,2,3")
+    write_files(runs[3], "failed", error="it diverged in an earlier sweep")
+    outcomes = perform(runs, BASIC)
     why = "The launcher stopped (MemoryError: a worker was killed)."
     told = [(it.status, it.error) for it in outcomes]
     assert told == [("done", ""), ("failed", "it diverged"), ("running", why), ("not begun", why)]
