@@ -71,10 +71,12 @@ class Process:
             os._exit(code)
 
     def ended(self) -> bool:
-        """Whether it has ended; its exit code is in ``code``, negative after a signal."""
+        """Whether it has ended; its exit code is in ``code``, as a shell tells it: after signal n, 128 + n."""
         if self.code is None:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
-            self.code = os.waitstatus_to_exitcode(status) if pid else None
+            if pid:
+                code = os.waitstatus_to_exitcode(status)
+                self.code = code if code >= 0 else 128 - code
         return self.code is not None
 
     def wait(self, condition: Callable[[], bool] = lambda: False, seconds: float = PATIENCE) -> None:
@@ -149,7 +151,7 @@ def damage_record(folder: Path, chance: random.Random) -> None:
         path.write_bytes(chance.choice([b"", b"[]", b"{}", b"3", b"\xff\xfe", b"[" * 10**5, path.read_bytes()[:50]]))
 
 
-KILLED = -signal.SIGKILL
+KILLED = 128 + signal.SIGKILL
 FAULTS = {
     "kill -9": Fault(signal.SIGKILL, (KILLED,), compile="auto", times=20),
     "kill -9, then a damaged checkpoint": Fault(signal.SIGKILL, (KILLED,), damage=damage_checkpoint),

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,24 @@ def test_wandb(runs: Path, capsys: pytest.CaptureFixture[str]):
     for told in (b"readable", b"irg-run experiment=counted", b"test_loss", b"3.25", b"curve"):
         assert told in written
     assert list(store.glob("wandb/offline-run-*/files/media/images/figures/curve*.png"))
+
+
+@pytest.mark.filterwarnings("default")  # of the libraries
+@pytest.mark.parametrize("tracker", TRACKERS)
+def test_an_interrupted_export_is_repeated(
+    runs: Path, tracker: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    pytest.importorskip(tracker)
+
+    def interrupted(directory: Path) -> Iterator[dict[str, Any]]:
+        yield ROWS[0]
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Counted, "history", staticmethod(interrupted))
+        with pytest.raises(KeyboardInterrupt):
+            main([str(runs), "--export", tracker, "--to", str(runs.parent / "store")])
+    exported(runs, tracker, capsys)
 
 
 @pytest.mark.parametrize("tracker", ["mlflow", "wandb"])

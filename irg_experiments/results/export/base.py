@@ -62,11 +62,11 @@ class Tracker(abc.ABC):
 
     @abc.abstractmethod
     def has(self, run: TrackedRun) -> bool:
-        """Whether the run is in the store."""
+        """Whether the whole run is in the store."""
 
     @abc.abstractmethod
     def write(self, run: TrackedRun, figures: Sequence[Path]) -> None:
-        """Writes a run that is not there yet.
+        """Writes a run that is not there yet, in place of what an interrupted export left of it.
 
         Args:
             run: to write.

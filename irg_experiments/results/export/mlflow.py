@@ -10,13 +10,14 @@ from pathlib import Path
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # MLflow reports its use to its makers otherwise
 
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param
+from mlflow.entities import Metric, Param, Run
 
 from irg_experiments.results.export.base import TrackedRun, Tracker
 
 # what MLflow takes in one call, and as one value
 MOST_METRICS, MOST_PARAMS, LONGEST = 1000, 100, 500
 KEY = "irg.key"
+FINISHED = "FINISHED"
 
 
 class MLflow(Tracker):
@@ -31,10 +32,12 @@ class MLflow(Tracker):
 
     def has(self, run: TrackedRun) -> bool:
         """See ``Tracker``."""
-        return bool(self._client.search_runs([self._experiment(run)], f"tags.`{KEY}` = '{run.key}'"))
+        return any(it.info.status == FINISHED for it in self._runs(run))
 
     def write(self, run: TrackedRun, figures: Sequence[Path]) -> None:
         """See ``Tracker``."""
+        for begun in self._runs(run):
+            self._client.delete_run(begun.info.run_id)
         start = int(datetime.fromisoformat(run.record["started"]).timestamp() * 1000)
         tags = {f"irg.{name}": text for name, text in run.tags.items()}
         created = self._client.create_run(self._experiment(run), start, {**tags, KEY: run.key}, run.name).info.run_id
@@ -54,7 +57,10 @@ class MLflow(Tracker):
             self._client.log_artifact(created, str(figure), "figures")
         self._client.log_dict(created, run.record, "run.json")
         seconds = run.record["wall_seconds"] or 0
-        self._client.set_terminated(created, "FINISHED", start + int(seconds * 1000))
+        self._client.set_terminated(created, FINISHED, start + int(seconds * 1000))
+
+    def _runs(self, run: TrackedRun) -> list[Run]:
+        return list(self._client.search_runs([self._experiment(run)], f"tags.`{KEY}` = '{run.key}'"))
 
     def _experiment(self, run: TrackedRun) -> str:
         name = run.record["experiment"]

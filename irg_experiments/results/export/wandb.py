@@ -1,6 +1,7 @@
 """Runs of Weights & Biases, offline: nothing leaves this machine until ``wandb sync``."""
 
 import hashlib
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import wandb
 from irg_experiments.results.export.base import TrackedRun, Tracker
 
 PROJECT = "irg-experiments"
+# an empty file in the folder of a run of which everything is written
+WHOLE = "complete"
 
 
 class WandB(Tracker):
@@ -20,10 +23,12 @@ class WandB(Tracker):
 
     def has(self, run: TrackedRun) -> bool:
         """See ``Tracker``."""
-        return any(self._folder.glob(f"wandb/offline-run-*-{_id(run)}/*.wandb"))
+        return any((folder / WHOLE).is_file() for folder in self._folders(run))
 
     def write(self, run: TrackedRun, figures: Sequence[Path]) -> None:
         """See ``Tracker``."""
+        for begun in self._folders(run):
+            shutil.rmtree(begun)
         record = run.record
         config = {**record["config"], "irg": run.tags}
         settings = wandb.Settings(console="off", silent=True, x_disable_stats=True, x_save_requirements=False, disable_git=True)
@@ -42,6 +47,11 @@ class WandB(Tracker):
                 opened.log({name: value for name, value in row.items() if name != "step"}, step=row["step"])
             opened.log({f"figures/{figure.stem}": wandb.Image(str(figure)) for figure in figures})
             opened.summary.update(dict(run.metrics))
+        for folder in self._folders(run):
+            (folder / WHOLE).touch()
+
+    def _folders(self, run: TrackedRun) -> list[Path]:
+        return list(self._folder.glob(f"wandb/offline-run-*-{_id(run)}"))
 
 
 def _id(run: TrackedRun) -> str:
