@@ -51,18 +51,34 @@ def load_or_compile(formula: Formula, dtype: torch.dtype, count: int) -> Callabl
     Raises:
         Exception: the cache cannot be read or written, or the compiler failed.
     """
-    folder = cache_folder()
-    stem = f"{name_of(formula)}-{str(dtype).removeprefix('torch.')}-{key_of(formula)}"
-    found = sorted(folder.glob(f"{glob.escape(stem)}-*.so"))
-    for path in found:
-        if _is_intact(path):
-            return load(path)
+    path = intact_library(formula, dtype)
+    if path is not None:
+        return load(path)
+    folder, stem = cache_folder(), _stem(formula, dtype)
+    found = _libraries(folder, stem)
     try:
         return load(_compile_into(folder, stem, formula, dtype, count, damaged=found))
     except OSError as error:
         if not found:
             raise
         raise OSError(f"{found[0]} is damaged, and {error}") from error
+
+
+def intact_library(formula: Formula, dtype: torch.dtype) -> Path | None:
+    """The machine code of a formula in the cache, if it is there and not damaged.
+
+    Raises:
+        OSError: the cache cannot be read.
+    """
+    return next(filter(_is_intact, _libraries(cache_folder(), _stem(formula, dtype))), None)
+
+
+def _stem(formula: Formula, dtype: torch.dtype) -> str:
+    return f"{name_of(formula)}-{str(dtype).removeprefix('torch.')}-{key_of(formula)}"
+
+
+def _libraries(folder: Path, stem: str) -> list[Path]:
+    return sorted(folder.glob(f"{glob.escape(stem)}-*.so"))
 
 
 def _compile_into(folder: Path, stem: str, formula: Formula, dtype: torch.dtype, count: int, damaged: list[Path]) -> Path:

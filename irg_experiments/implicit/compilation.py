@@ -8,6 +8,7 @@ Inside ``torch.compile`` and under ``torch.func`` the formula itself is used.
 
 import functools
 import logging
+import pickle
 import re
 import shutil
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ from torch import Tensor
 
 from irg_experiments.implicit import _kernel_cache
 from irg_experiments.implicit._autograd import is_traced
+from irg_experiments.implicit._background import BackgroundCompiler
 from irg_experiments.implicit._kernel_cache import Formula
 
 log = logging.getLogger(__name__)
@@ -34,12 +36,16 @@ class _State:
     mode = "auto"
 
 
+_background = BackgroundCompiler()
+
+
 def set_compile(mode: str) -> None:
     """Set how special functions and sample derivatives are evaluated outside ``torch.compile``, in this process.
 
     Args:
-        mode: "on" compiles a formula at its first use; what is compiled then depends on each call alone. "off" never compiles.
-            "auto" compiles a formula after a million elements, if there is a compiler. Results agree up to rounding.
+        mode: "on" compiles a formula at its first use, for 8 to 30 seconds unless it is in the cache; what is compiled then
+            depends on each call alone. "off" never compiles. "auto" compiles a formula after a million elements, if there is a
+            compiler: on the CPU in another process, so that no call waits. Results agree up to rounding.
 
     Raises:
         ValueError: any other mode.
@@ -128,7 +134,7 @@ class _Kernel:
     def __call__(self, arguments: Sequence[Tensor]) -> Tensor:
         if self.compiled is None:
             self.elements += arguments[0].numel()
-            if _State.mode != "on" and self.elements < _PATIENCE:
+            if _State.mode != "on" and (self.elements < _PATIENCE or self._is_awaited(len(arguments))):
                 return self.formula(*arguments)
         # kernels read contiguous arrays
         flat = [argument.contiguous().view(-1) for argument in arguments]
@@ -136,6 +142,15 @@ class _Kernel:
             self.compiled = self._compile(flat)
         result = self.compiled(*flat)
         return result.view(result.shape[:-1] + arguments[0].shape)
+
+    def _is_awaited(self, count: int) -> bool:
+        """Whether another process is compiling: the formula stays eager, so that no call takes long."""
+        if self.device != "cpu" or not can_compile(torch.device(self.device)):
+            return False
+        try:
+            return not _background.has_ended(self.formula, self.dtype, count)
+        except (OSError, pickle.PicklingError, AttributeError):  # AttributeError: of pickle, for a function inside another
+            return False
 
     def _compile(self, arguments: Sequence[Tensor]) -> Callable[..., Tensor]:
         if not can_compile(torch.device(self.device)):

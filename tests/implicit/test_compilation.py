@@ -1,5 +1,8 @@
 """Formulas as machine code. The formula is a small one, as everything around it is tested; one test compiles it."""
 
+import io
+import pickle
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,7 +12,7 @@ import torch
 from torch import Tensor
 
 from irg_experiments import implicit
-from irg_experiments.implicit import _kernel_cache, compilation
+from irg_experiments.implicit import _background, _kernel_cache, compilation
 from irg_experiments.implicit.compilation import evaluate, resolve_mode
 from irg_experiments.implicit.special.gamma import _gamma_sample_grad
 from irg_experiments.implicit.special.von_mises_fisher import _InDimension, _ratio
@@ -38,6 +41,7 @@ def forget() -> None:
     """What a new process knows."""
     for function in (compilation._kernel, compilation._warn_once):
         function.cache_clear()
+    compilation._background = _background.BackgroundCompiler()
 
 
 @pytest.fixture
@@ -71,7 +75,7 @@ def kernels(folder: Path) -> list[Path]:
 
 
 def own_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
-    names = (compilation.__name__, _kernel_cache.__name__)
+    names = (compilation.__name__, _background.__name__, _kernel_cache.__name__)
     return [record.getMessage() for record in caplog.records if record.name in names]
 
 
@@ -133,10 +137,57 @@ def test_what_is_compiled_follows_from_each_call(compiler: list[object]):
     assert not is_compiled()
 
 
-def test_short_work_is_not_compiled_in_mode_auto(compiler: list[object], monkeypatch: pytest.MonkeyPatch):
+def compiled_elsewhere(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
+    """Mode "auto" with a small patience, and a program in place of the process that compiles."""
     implicit.set_compile("auto")
     monkeypatch.setattr(compilation, "_PATIENCE", 250)
+    monkeypatch.setattr(_background, "_PROGRAM", program)
+
+
+def wait_for(process: "subprocess.Popen[bytes] | None") -> None:
+    assert process is not None
+    process.wait(60)
+
+
+def test_in_mode_auto_no_call_waits_for_the_compiler(
+    compiler: list[object], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    compiled_elsewhere(monkeypatch, "import sys; sys.stdin.buffer.read()")
+    assert [is_compiled() for _ in range(3)] == [False, False, False]
+    process = compilation._background._process
+    (line,) = own_lines(caplog)
+    assert line.startswith("Compiling hypotenuse for this machine in another process")
+    assert not compiler
+    wait_for(process)
+    _kernel_cache.load_or_compile(hypotenuse, torch.float32, 2)  # as the other process does
+    assert is_compiled()
+    assert len(compiler) == 1
+    forget()  # another process that finds the kernel
     assert [is_compiled() for _ in range(3)] == [False, False, True]
+    assert compilation._background._process is None
+
+
+def test_what_another_process_cannot_compile_runs_eagerly(
+    compiler: list[object], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    compiled_elsewhere(monkeypatch, "import sys; sys.exit(1)")
+
+    def fail(formula: object, dtype: torch.dtype, count: int, folder: Path) -> Path:
+        raise RuntimeError("error: no such header")
+
+    monkeypatch.setattr(_kernel_cache, "compile_library", fail)
+    assert not any(is_compiled() for _ in range(3))
+    wait_for(compilation._background._process)
+    assert not is_compiled()
+    assert own_lines(caplog)[-1].startswith("Could not compile hypotenuse: error: no such header")
+
+
+def test_the_other_process_compiles_what_it_is_sent(compiler: list[object], monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    message = pickle.dumps((hypotenuse, torch.float32, 2))
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(message)))
+    _background.main()
+    assert compiler == [hypotenuse]
+    assert len(kernels(tmp_path)) == 1
 
 
 def truncate(path: Path) -> None:
