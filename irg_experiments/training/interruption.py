@@ -1,13 +1,16 @@
 """Ctrl-C, SIGTERM and SIGHUP: raised as an exception at once, or after the step or the file that is under way."""
 
 import contextlib
+import functools
 import logging
 import math
 import signal
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from types import FrameType
+from typing import Any
 
 from irg_experiments.errors import Interrupted
 from irg_experiments.training import distributed
@@ -48,15 +51,24 @@ def raised() -> Iterator[None]:
     usual = {number: handler for number, handler in usual.items() if handler not in (signal.SIG_IGN, None)}
     for number in usual:
         signal.signal(number, _receive)
+    hook = sys.unraisablehook
+    sys.unraisablehook = functools.partial(_not_raisable, hook)
     try:
         with _none_lost():
             yield
     finally:
+        sys.unraisablehook = hook
         for number, handler in usual.items():
             signal.signal(number, handler)
         if main:
             _state.received.clear()
         _state.error = None
+
+
+def _not_raisable(hook: Callable[[Any], object], unraisable: Any) -> None:
+    """A signal during the removal of an object, where Python can raise nothing, waits for the next look at ``requested``."""
+    if not isinstance(unraisable.exc_value, Interrupted):
+        hook(unraisable)
 
 
 @contextlib.contextmanager

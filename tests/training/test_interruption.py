@@ -1,5 +1,6 @@
 import pickle
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -155,3 +156,17 @@ def test_a_stopped_run_writes_nothing_more(tmp_path: Path):
         train(Interrupting({22: stop}), SCHEDULE, seed=3, directory=tmp_path, device=CPU)
     assert step_saved(tmp_path) == 20
     assert read_metrics(tmp_path / "metrics.jsonl")[-1]["step"] == 21
+
+
+def test_a_signal_while_an_object_is_removed_waits(monkeypatch: pytest.MonkeyPatch):
+    class Removed:
+        def __del__(self) -> None:
+            terminate()
+
+    printed: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", printed.append)
+    with interruption.raised():
+        removed = Removed()
+        del removed  # Python hands what is raised here to the hook, and goes on
+        assert interruption.requested()
+    assert not printed
