@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 from irg_experiments.implicit.private_torch import (
+    FakeTensor,
     forward_ad_level,
     functorch_interpreters,
     functorch_is_active,
@@ -32,6 +33,11 @@ def is_traced() -> bool:
 def is_differentiated() -> bool:
     """Whether a derivative of the operations may be requested: by autograd, forward mode, torch.func or torch.compile."""
     return torch.is_grad_enabled() or forward_ad_level() >= 0 or is_traced()
+
+
+def is_abstract(tensor: Tensor) -> bool:
+    """Whether a tensor has a shape but no values: on the meta device, or under ``FakeTensorMode``."""
+    return tensor.is_meta or (type(tensor) is not Tensor and isinstance(tensor, FakeTensor))
 
 
 def eager(function: type[Function]) -> type[Function]:

@@ -12,7 +12,7 @@ import torch
 from torch import Generator, Tensor
 from torch.library import custom_op
 
-from irg_experiments.implicit._autograd import is_batched, is_traced
+from irg_experiments.implicit._autograd import is_abstract, is_batched, is_traced
 
 # the value of a rejected proposal
 REJECTED = float("inf")
@@ -45,6 +45,8 @@ class Sampler:
         dtype, parameter = parameter.dtype, parameter.detach()
         if dtype in (torch.float16, torch.bfloat16):
             parameter = parameter.float()
+        if is_abstract(parameter):
+            return self.operator(parameter, setting).to(dtype)
         if generator is not None or not is_traced():
             return self._blockwise(parameter, generator, setting).to(dtype)
         if is_batched():  # add a random zero: vmap then draws per batch element even if the parameter has no batch dimension
