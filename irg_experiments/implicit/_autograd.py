@@ -12,6 +12,7 @@ from irg_experiments.implicit.private_torch import (
     functorch_interpreters,
     functorch_is_active,
     functorch_vmap,
+    jit_is_tracing,
 )
 
 
@@ -26,8 +27,8 @@ def is_batched() -> bool:
 
 
 def is_traced() -> bool:
-    """Whether torch.compile or a transformation of torch.func is active."""
-    return torch.compiler.is_compiling() or is_transformed()
+    """Whether torch.compile, torch.jit.trace or a transformation of torch.func is active."""
+    return torch.compiler.is_compiling() or jit_is_tracing() or is_transformed()
 
 
 def is_differentiated() -> bool:

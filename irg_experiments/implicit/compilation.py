@@ -108,7 +108,7 @@ def evaluate(formula: Formula, arguments: Sequence[Tensor]) -> Tensor:
 
 
 def _must_see_operations(arguments: Sequence[Tensor]) -> bool:
-    """Whether torch.compile, torch.func or autograd needs the operations of the formula, or there are no values to compute."""
+    """Whether a tracer, torch.func or autograd needs the operations of the formula, or there are no values to compute."""
     if is_traced() or is_abstract(arguments[0]):
         return True
     return torch.is_grad_enabled() and any(argument.requires_grad for argument in arguments)

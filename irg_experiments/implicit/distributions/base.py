@@ -27,6 +27,7 @@ def in_float64(formula: Callable[..., Tensor]) -> Callable[..., Tensor]:
         # as torch promotes: numbers widen no tensor, and tensors without dimensions none with some
         dtypes = [tensor.dtype for tensor in tensors if tensor.dim()] or [tensor.dtype for tensor in tensors]
         dtype, device = functools.reduce(torch.promote_types, dtypes), tensors[0].device
+        dtype = dtype if dtype.is_floating_point else torch.get_default_dtype()
         wide = dtype if device.type == "mps" else torch.float64
 
         def widened(value: Tensor | float) -> Tensor:

@@ -53,12 +53,18 @@ class Wishart(Reparameterizable, torch.distributions.Wishart):
         batch_shape = torch.broadcast_shapes(df.shape, matrix.shape[:-2])
         self.df = df.expand(batch_shape)
         setattr(self, name, matrix.expand(batch_shape + matrix.shape[-2:]))
-        self._unbroadcasted_scale_tril = _scale_tril(name, matrix)
         torch.distributions.Distribution.__init__(self, batch_shape, matrix.shape[-2:], validate_args=validate_args)
+        self._unbroadcasted_scale_tril = _scale_tril(name, matrix)
 
     def expand(self, batch_shape: _size, _instance: Any = None) -> Self:
         """Return the same distribution with its batch expanded to ``batch_shape``."""
         return self._expand(batch_shape, _instance)  # torch's needs the attributes of its own sampler
+
+    def rsample(
+        self, sample_shape: _size = Size(), generator: Generator | None = None, max_try_correction: int | None = None
+    ) -> Tensor:
+        """Draw samples that carry their gradient; ``max_try_correction``, the number of torch's repetitions, is not needed."""
+        return super().rsample(sample_shape, generator)
 
     def rsample_tril(self, sample_shape: _size = Size(), generator: Generator | None = None) -> Tensor:
         """Draw the lower Cholesky factor of a sample, with its gradient; accurate even if X is nearly singular."""
