@@ -10,7 +10,7 @@ import pytest
 import torch
 import torch.distributions as td
 from torch import Size, Tensor
-from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch._subclasses.fake_tensor import DynamicOutputShapeException, FakeTensor, FakeTensorMode
 from torch.distributions.transforms import AffineTransform
 from torch.utils.data import DataLoader, Dataset
 
@@ -43,7 +43,7 @@ def results(q: td.Distribution, value: Tensor) -> dict[str, Tensor]:
         torch.manual_seed(0)
         try:
             found[name] = call()
-        except NotImplementedError:
+        except (NotImplementedError, DynamicOutputShapeException):
             continue
     return found
 
@@ -187,7 +187,7 @@ def test_validation_is_as_asked(name: str, validate_args: bool | None):
     assert q._validate_args is q.expand((2, *q.batch_shape))._validate_args is validates
     invalid = row.parameters((row.invalid,))
     if validates:
-        with pytest.raises(ValueError, match="."):  # most messages are torch's
+        with pytest.raises(ValueError, match=r"\w"):  # most messages are torch's
             row.make(*invalid, validate_args=validate_args)
     else:
         row.make(*invalid, validate_args=validate_args)
@@ -327,6 +327,22 @@ def test_traced_by_torch_jit(name: str):
         assert torch.equal(found, draw(*parameters))
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_torch_jit_keeps_equal_draws_apart():
+    traced = torch.jit.trace(lambda a: implicit.Beta(a, a).rsample(), torch.ones(600), check_trace=False)
+    for _ in range(3):
+        assert traced(torch.ones(600)).unique().numel() > 500
+
+
+@pytest.mark.parametrize("name", ["Beta", "Dirichlet", "FisherSnedecor", "Kumaraswamy", "StudentT"])
+def test_whole_numbers_as_parameters(name: str):
+    row = REGISTRY[name]
+    parameters = [torch.ones_like(parameter, dtype=torch.long) * 2 for parameter in row.parameters()]
+    value = row.grid_distribution(torch.float32).sample()
+    expected = row.peer(*parameters).log_prob(value)
+    torch.testing.assert_close(row.make(*parameters).log_prob(value), expected, rtol=1e-4, atol=1e-4)
+
+
 @every
 @pytest.mark.parametrize("dtype", HALF)
 def test_half_types(name: str, dtype: torch.dtype):
@@ -361,7 +377,8 @@ def test_truncated_half_types_are_computed_in_float32(family: str, dtype: torch.
     )
     z = half.icdf(p)
     compared = [(z, single.icdf(p.float())), (half.mean, single.mean), (half.variance, single.variance)]
-    compared += [(getattr(half, name)(z), getattr(single, name)(z.float())) for name in ("log_prob", "cdf", "survival_function")]
+    for name in ("log_prob", "cdf", "survival_function"):
+        compared.append((getattr(half, name)(z), getattr(single, name)(z.float())))
     for found, expected in compared:
         torch.testing.assert_close(found, expected.to(dtype), rtol=4 * torch.finfo(dtype).eps, atol=0)
 

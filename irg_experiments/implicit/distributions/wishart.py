@@ -60,7 +60,7 @@ class Wishart(Reparameterizable, torch.distributions.Wishart):
         """Return the same distribution with its batch expanded to ``batch_shape``."""
         return self._expand(batch_shape, _instance)  # torch's needs the attributes of its own sampler
 
-    def rsample(
+    def rsample(  # type: ignore[override]
         self, sample_shape: _size = Size(), generator: Generator | None = None, max_try_correction: int | None = None
     ) -> Tensor:
         """Draw samples that carry their gradient; ``max_try_correction``, the number of torch's repetitions, is not needed."""
