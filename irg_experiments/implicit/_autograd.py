@@ -7,10 +7,12 @@ from torch import Tensor
 from torch.autograd import Function
 
 from irg_experiments.implicit.private_torch import (
+    FakeTensor,
     forward_ad_level,
     functorch_interpreters,
     functorch_is_active,
     functorch_vmap,
+    jit_is_tracing,
 )
 
 
@@ -25,13 +27,18 @@ def is_batched() -> bool:
 
 
 def is_traced() -> bool:
-    """Whether torch.compile or a transformation of torch.func is active."""
-    return torch.compiler.is_compiling() or is_transformed()
+    """Whether torch.compile, torch.jit.trace or a transformation of torch.func is active."""
+    return torch.compiler.is_compiling() or jit_is_tracing() or is_transformed()
 
 
 def is_differentiated() -> bool:
     """Whether a derivative of the operations may be requested: by autograd, forward mode, torch.func or torch.compile."""
     return torch.is_grad_enabled() or forward_ad_level() >= 0 or is_traced()
+
+
+def is_abstract(tensor: Tensor) -> bool:
+    """Whether a tensor has a shape but no values: on the meta device, or under ``FakeTensorMode``."""
+    return tensor.is_meta or (type(tensor) is not Tensor and isinstance(tensor, FakeTensor))
 
 
 def eager(function: type[Function]) -> type[Function]:

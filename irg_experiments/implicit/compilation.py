@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from irg_experiments.implicit import _kernel_cache
-from irg_experiments.implicit._autograd import is_traced
+from irg_experiments.implicit._autograd import is_abstract, is_traced
 from irg_experiments.implicit._background import BackgroundCompiler
 from irg_experiments.implicit._kernel_cache import Formula
 
@@ -114,8 +114,10 @@ def evaluate(formula: Formula, arguments: Sequence[Tensor]) -> Tensor:
 
 
 def _must_see_operations(arguments: Sequence[Tensor]) -> bool:
-    """Whether torch.compile, torch.func or autograd needs the operations of the formula."""
-    return is_traced() or (torch.is_grad_enabled() and any(argument.requires_grad for argument in arguments))
+    """Whether a tracer, torch.func or autograd needs the operations of the formula, or there are no values to compute."""
+    if is_traced() or is_abstract(arguments[0]):
+        return True
+    return torch.is_grad_enabled() and any(argument.requires_grad for argument in arguments)
 
 
 @functools.cache

@@ -22,6 +22,10 @@ NAMES = {
     "functorch_is_active": "torch._C._are_functorch_transforms_active",
     "functorch_interpreters": "torch._C._functorch.get_interpreter_stack",
     "functorch_vmap": "torch._C._functorch.TransformType.Vmap",
+    # _autograd.py: torch.jit.is_tracing without the time of its other checks
+    "jit_is_tracing": "torch._C._is_tracing",
+    # _autograd.py: which tensors have no values
+    "FakeTensor": "torch._subclasses.fake_tensor.FakeTensor",
     # sampling/gamma.py: torch's sampler with a generator
     "standard_gamma": "torch._standard_gamma",
     # the accuracy experiment: torch's own derivatives, measured beside this package's

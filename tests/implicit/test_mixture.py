@@ -30,7 +30,7 @@ def normals(
 def at(value: torch.Tensor, q: MixtureSameFamily) -> torch.Tensor:
     """``value`` as a draw of q, with its gradient."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(type(q), "sample", lambda *_: value)
+        patch.setattr(type(q), "_draw", lambda *_: value)
         return q.rsample()
 
 

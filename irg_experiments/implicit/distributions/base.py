@@ -23,14 +23,24 @@ def in_float64(formula: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
     @functools.wraps(formula)
     def wrapped(*values: Tensor | float) -> Tensor:
-        tensors = [torch.as_tensor(value) for value in values]
-        if any(tensor.device.type == "mps" for tensor in tensors):
-            return formula(*tensors)
-        # as torch promotes: tensors without dimensions do not widen those with some
+        tensors = [value for value in values if isinstance(value, Tensor)]
+        # as torch promotes: numbers widen no tensor, and tensors without dimensions none with some
         dtypes = [tensor.dtype for tensor in tensors if tensor.dim()] or [tensor.dtype for tensor in tensors]
-        return formula(*(tensor.double() for tensor in tensors)).to(functools.reduce(torch.promote_types, dtypes))
+        dtype, device = functools.reduce(torch.promote_types, dtypes), tensors[0].device
+        dtype = dtype if dtype.is_floating_point else torch.get_default_dtype()
+        wide = dtype if device.type == "mps" else torch.float64
+
+        def widened(value: Tensor | float) -> Tensor:
+            return value.to(wide) if isinstance(value, Tensor) else torch.tensor(value, dtype=wide, device=device)
+
+        return formula(*map(widened, values)).to(dtype)
 
     return wrapped
+
+
+def widened(value: Tensor) -> Tensor:
+    """Return ``value``, in float32 if it is float16 or bfloat16: these are too narrow to compute in."""
+    return value.float() if value.dtype in (torch.float16, torch.bfloat16) else value
 
 
 class Reparameterizable(Distribution, abc.ABC):
@@ -111,13 +121,24 @@ class ReparameterizableByCDF(Reparameterizable):
     Source: Figurnov, Mohamed & Mnih (2018).
     """
 
+    _own_rsample: ClassVar[bool]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        # ``sample`` follows an overridden ``rsample``, as in torch
+        cls._own_rsample = cls.rsample is not ReparameterizableByCDF.rsample
+
     def rsample(self, sample_shape: _size = Size(), generator: Generator | None = None) -> Tensor:
         """Draw samples that carry their implicit gradient; the arguments are those of ``Reparameterizable.rsample``."""
-        value = self.sample(sample_shape) if generator is None else self.sample(sample_shape, generator)
-        return self._reparameterized(value)
+        return self._reparameterized(self._detached_draw(sample_shape, generator))
 
     def sample(self, sample_shape: _size = Size(), generator: Generator | None = None) -> Tensor:
         """Draw samples without a gradient; neither ``cdf`` nor ``log_prob`` is evaluated."""
+        if self._own_rsample:
+            return super().sample(sample_shape, generator)
+        return self._detached_draw(sample_shape, generator)
+
+    def _detached_draw(self, sample_shape: _size, generator: Generator | None) -> Tensor:
         with torch.no_grad():
             return self._draw(self._extended_shape(sample_shape), generator).detach()
 

@@ -1,7 +1,12 @@
 """The Fisher–Snedecor distribution, from two Gamma variables in log space."""
 
+from typing import Any, Self
+
 import torch
 from torch import Generator, Size, Tensor
+from torch.distributions import Distribution
+from torch.distributions.utils import broadcast_all
+from torch.types import _size
 
 from irg_experiments.implicit.distributions.base import Reparameterizable, exp_clamped, in_float64
 from irg_experiments.implicit.distributions.gamma import log_gamma_rsample
@@ -22,6 +27,20 @@ class FisherSnedecor(Reparameterizable, torch.distributions.FisherSnedecor):
 
     Source: Figurnov, Mohamed & Mnih (2018).
     """
+
+    def __init__(
+        self,
+        df1: Tensor | float,
+        df2: Tensor | float,
+        validate_args: bool | None = None,
+    ) -> None:
+        self.df1, self.df2 = broadcast_all(df1, df2)
+        # without torch's own, whose parts for its sampler check their parameters even if that is turned off
+        Distribution.__init__(self, self.df1.shape, validate_args=validate_args)
+
+    def expand(self, batch_shape: _size, _instance: Any = None) -> Self:
+        """Return the same distribution with its batch expanded to ``batch_shape``."""
+        return self._expand(batch_shape, _instance)
 
     def _draw(self, shape: Size, generator: Generator | None) -> Tensor:
         df1, df2 = self.df1.expand(shape), self.df2.expand(shape)

@@ -1,9 +1,13 @@
 """Student's t distribution."""
 
 import math
+from typing import Any, Self
 
 import torch
 from torch import Generator, Size, Tensor
+from torch.distributions import Distribution
+from torch.distributions.utils import broadcast_all
+from torch.types import _size
 
 from irg_experiments.implicit.distributions.base import Reparameterizable, exp_clamped, in_float64
 from irg_experiments.implicit.rule import implicit_sample
@@ -26,6 +30,21 @@ class StudentT(Reparameterizable, torch.distributions.StudentT):
 
     Source: Figurnov, Mohamed & Mnih (2018).
     """
+
+    def __init__(
+        self,
+        df: Tensor | float,
+        loc: Tensor | float = 0.0,
+        scale: Tensor | float = 1.0,
+        validate_args: bool | None = None,
+    ) -> None:
+        self.df, self.loc, self.scale = broadcast_all(df, loc, scale)
+        # without torch's own, whose parts for its sampler check their parameters even if that is turned off
+        Distribution.__init__(self, self.df.shape, validate_args=validate_args)
+
+    def expand(self, batch_shape: _size, _instance: Any = None) -> Self:
+        """Return the same distribution with its batch expanded to ``batch_shape``."""
+        return self._expand(batch_shape, _instance)
 
     def _draw(self, shape: Size, generator: Generator | None) -> Tensor:
         df = self.df.expand(shape)
@@ -63,7 +82,7 @@ class StudentT(Reparameterizable, torch.distributions.StudentT):
     def variance(self) -> Tensor:
         """scale² df/(df − 2); infinite for 1 < df ≤ 2, NaN for df ≤ 1."""
         finite = self.scale.square() * self.df / (self.df - 2).clamp(min=torch.finfo(self.df.dtype).tiny)
-        return torch.where(self.df > 2, finite, torch.where(self.df > 1, math.inf, math.nan))
+        return torch.where(self.df > 2, finite, torch.where(self.df > 1, torch.full_like(finite, math.inf), math.nan))
 
 
 @in_float64

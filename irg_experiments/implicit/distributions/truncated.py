@@ -1,13 +1,14 @@
 """Truncation of any univariate distribution to an interval."""
 
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Generator, Size, Tensor
 from torch.distributions import Distribution, constraints
 
-from irg_experiments.implicit.distributions.base import Reparameterizable, survival_function
+from irg_experiments.implicit.distributions.base import Reparameterizable, survival_function, widened
 from irg_experiments.implicit.distributions.reparameterized import check_univariate
 from irg_experiments.implicit.rule import reparameterize
 from irg_experiments.implicit.sampling import standard_uniform
@@ -95,35 +96,36 @@ class Truncated(Reparameterizable):
         return constraints.interval(*self._interval())
 
     def _draw(self, shape: Size, generator: Generator | None) -> Tensor:
-        uniform = standard_uniform(shape, self.low, generator)
+        uniform = standard_uniform(shape, widened(self.low), generator)
         uniform = uniform.clamp(min=torch.finfo(uniform.dtype).eps / 4)
-        return self._quantile(self._ends(), uniform, 1 - uniform)
+        return self._quantile(self._ends(), uniform, 1 - uniform).to(self.low.dtype)
 
     def icdf(self, value: Tensor) -> Tensor:
         """The quantile at probability ``value``, differentiable for values strictly between 0 and 1."""
-        ends = self._ends()
-        return self._quantile(ends, torch.where(ends.upper, 1 - value, value), torch.where(ends.upper, value, 1 - value))
+        ends, p = self._ends(), widened(value)
+        quantile = self._quantile(ends, torch.where(ends.upper, 1 - p, p), torch.where(ends.upper, p, 1 - p))
+        return self._rounded(quantile, value)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The log-density in nats, −inf outside the interval."""
         low, high = self._interval()
         outside = (self._validated(value) < low) | (value > high)
-        log_density = self.base.log_prob(torch.where(outside, _between(low, high), value))
-        return torch.where(outside, -math.inf, log_density - _log_mass(self._ends()))
+        log_density = self.base.log_prob(torch.where(outside, _between(low, high), widened(value)))
+        return self._rounded(torch.where(outside, -math.inf, log_density - _log_mass(self._ends())), value)
 
     def cdf(self, value: Tensor) -> Tensor:
         """P(Z ≤ value), accurate to relative precision near both ends."""
         low, high = self._interval()
         from_small, from_big, upper = self._fractions(value)
         inside = torch.where(upper, from_big, from_small)
-        return torch.where(value <= low, 0.0, torch.where(value >= high, 1.0, inside))
+        return self._rounded(torch.where(value <= low, 0.0, torch.where(value >= high, 1.0, inside)), value)
 
     def survival_function(self, value: Tensor) -> Tensor:
         """P(Z > value), accurate to relative precision near both ends."""
         low, high = self._interval()
         from_small, from_big, upper = self._fractions(value)
         inside = torch.where(upper, from_small, from_big)
-        return torch.where(value <= low, 1.0, torch.where(value >= high, 0.0, inside))
+        return self._rounded(torch.where(value <= low, 1.0, torch.where(value >= high, 0.0, inside)), value)
 
     @property
     def mean(self) -> Tensor:
@@ -146,15 +148,19 @@ class Truncated(Reparameterizable):
     def entropy(self) -> Tensor:
         """The entropy in nats, by quadrature."""
         z, weight = self._quadrature()
-        return _log_mass(self._ends()) - (weight * self.base.log_prob(z)).sum(0)
+        return self._rounded(_log_mass(self._ends()) - (weight * self.base.log_prob(z)).sum(0))
+
+    def _rounded(self, result: Tensor, value: Tensor | None = None) -> Tensor:
+        """Return the result in the dtype that torch gives to arithmetic of the parameters and the value."""
+        return result.to(self.low.dtype if value is None else torch.result_type(self.low, value))
 
     def _where_it_exists(self, value: Tensor, of_base: Tensor) -> Tensor:
         low, high = self._interval()
-        return torch.where((low.isfinite() & high.isfinite()) | of_base.isfinite(), value, of_base)
+        return self._rounded(torch.where((low.isfinite() & high.isfinite()) | of_base.isfinite(), value, of_base))
 
     def _quadrature(self) -> tuple[Tensor, Tensor]:
         """Return quantiles z(u) along a new first dimension, u = sigmoid(π sinh t) for evenly spaced t, and the weights du."""
-        low, step = self.low, 0.0625
+        low, step = widened(self.low), 0.0625
         t = step * torch.arange(-_NODES[low.dtype], _NODES[low.dtype] + 1, dtype=low.dtype, device=low.device)
         t = t.reshape(-1, *(1,) * low.dim())
         u, v = (math.pi * t.sinh()).sigmoid(), (-math.pi * t.sinh()).sigmoid()
@@ -162,17 +168,18 @@ class Truncated(Reparameterizable):
 
     def _interval(self) -> tuple[Tensor, Tensor]:
         """Return the ends of the support, without gradient."""
-        low, high = _support(self.base, self.low)
-        return torch.maximum(self.low.detach(), low), torch.minimum(self.high.detach(), high)
+        low, high = _support(self.base, widened(self.low))
+        return torch.maximum(widened(self.low.detach()), low), torch.minimum(widened(self.high.detach()), high)
 
     def _ends(self) -> _Ends:
-        (cdf_low, survival_low), (cdf_high, survival_high) = self._log_tails(self.low), self._log_tails(self.high)
+        cdf_low, survival_low = self._log_tails(widened(self.low))
+        cdf_high, survival_high = self._log_tails(widened(self.high))
         upper = cdf_low.detach() > -math.log(2)
         return _Ends(upper, torch.where(upper, survival_high, cdf_low), torch.where(upper, survival_low, cdf_high))
 
     def _log_tails(self, value: Tensor) -> tuple[Tensor, Tensor]:
         """Return ln F and ln(1 − F), with their limits at and beyond the ends of the support of ``base``."""
-        low, high = _support(self.base, self.low)
+        low, high = _support(self.base, widened(self.low))
         below, above = value <= low, value >= high
         cdf, survival = _log_tails(self.base, torch.where(below | above, _between(low, high), value))
         cdf = torch.where(below, -math.inf, torch.where(above, 0.0, cdf))
@@ -185,8 +192,8 @@ class Truncated(Reparameterizable):
     def _fractions(self, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return r = (T(value) − small)/(big − small), 1 − r, and whether T is the survival function."""
         low, high = self._interval()
-        ends = self._ends()
-        tail = self._log_tail(ends, torch.where((self._validated(value) <= low) | (value >= high), _between(low, high), value))
+        ends, outside = self._ends(), (self._validated(value) <= low) | (value >= high)
+        tail = self._log_tail(ends, torch.where(outside, _between(low, high), widened(value)))
         tail = tail.clamp(min=torch.finfo(tail.dtype).min)
         mass = torch.expm1(ends.small - ends.big)
         from_small = (tail - ends.big).exp() * torch.expm1(ends.small - tail) / mass
@@ -224,13 +231,22 @@ class Truncated(Reparameterizable):
 
 def _probe(base: Distribution) -> Tensor:
     """Return a tensor with the batch shape, dtype and device of ``base``: its cdf at a point of the support."""
-    # in the narrowest dtype, so that the result has the dtype of the parameters
-    point = _between(*_support(base, torch.zeros((), dtype=torch.bfloat16)))
+    like = next((tensor for tensor in _tensors(base) if tensor.is_floating_point()), torch.zeros(()))
+    point = _between(*_support(base, like.new_zeros(())))
     try:
         with torch.no_grad():
             return base.cdf(point).expand(base.batch_shape)
     except NotImplementedError as error:
         raise TypeError(f"{type(base).__name__} has no cdf: add one in a subclass") from error
+
+
+def _tensors(base: Distribution) -> Iterator[Tensor]:
+    """Iterate over the tensors among the attributes of a distribution and of all it wraps."""
+    for part in vars(base).values():
+        if isinstance(part, Tensor):
+            yield part
+        elif isinstance(part, Distribution):
+            yield from _tensors(part)
 
 
 def _accept_all(base: Distribution) -> None:
@@ -286,6 +302,6 @@ def _middle(left: Tensor, right: Tensor) -> Tensor:
     first, second = left.abs().clamp(min=tiny), right.abs().clamp(min=tiny)
     larger = torch.maximum(first, second)
     distant = (larger > 4 * torch.minimum(first, second)) | (larger == tiny)
-    geometric = torch.where(right > 0, 1.0, -1.0) * first.sqrt() * second.sqrt()
-    middle = torch.where(distant, geometric, 0.5 * left + 0.5 * right)
+    geometric = first.sqrt() * second.sqrt()
+    middle = torch.where(distant, torch.where(right > 0, geometric, -geometric), 0.5 * left + 0.5 * right)
     return torch.where((left < 0) & (right > 0), 0.0, middle)

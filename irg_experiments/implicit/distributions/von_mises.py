@@ -1,10 +1,12 @@
 """The von Mises distribution on the circle."""
 
 import math
+from typing import Any, Self
 
 import torch
 from torch import Generator, Size, Tensor
 from torch.distributions import Uniform, constraints
+from torch.types import _size
 
 from irg_experiments.implicit.distributions.base import Reparameterizable
 from irg_experiments.implicit.rule import implicit_sample
@@ -29,6 +31,10 @@ class VonMises(Reparameterizable, torch.distributions.VonMises):
     """
 
     arg_constraints = {"loc": constraints.real, "concentration": constraints.nonnegative}
+
+    def expand(self, batch_shape: _size, _instance: Any = None) -> Self:
+        """Return the same distribution with its batch expanded to ``batch_shape``."""
+        return self._expand(batch_shape, _instance)  # torch's calls the constructor, which a subclass may have changed
 
     def _draw(self, shape: Size, generator: Generator | None) -> Tensor:
         concentration = self.concentration.expand(shape)

@@ -7,7 +7,7 @@ import torch
 from torch import Generator, Size, Tensor
 from torch.types import _size
 
-from irg_experiments.implicit.distributions.base import Reparameterizable
+from irg_experiments.implicit.distributions.base import Reparameterizable, widened
 from irg_experiments.implicit.distributions.gamma import log_gamma_rsample
 from irg_experiments.implicit.sampling import standard_normal
 
@@ -53,12 +53,18 @@ class Wishart(Reparameterizable, torch.distributions.Wishart):
         batch_shape = torch.broadcast_shapes(df.shape, matrix.shape[:-2])
         self.df = df.expand(batch_shape)
         setattr(self, name, matrix.expand(batch_shape + matrix.shape[-2:]))
-        self._unbroadcasted_scale_tril = _scale_tril(name, matrix)
         torch.distributions.Distribution.__init__(self, batch_shape, matrix.shape[-2:], validate_args=validate_args)
+        self._unbroadcasted_scale_tril = _scale_tril(name, matrix)
 
     def expand(self, batch_shape: _size, _instance: Any = None) -> Self:
         """Return the same distribution with its batch expanded to ``batch_shape``."""
         return self._expand(batch_shape, _instance)  # torch's needs the attributes of its own sampler
+
+    def rsample(  # type: ignore[override]
+        self, sample_shape: _size = Size(), generator: Generator | None = None, max_try_correction: int | None = None
+    ) -> Tensor:
+        """Draw samples that carry their gradient; ``max_try_correction``, the number of torch's repetitions, is not needed."""
+        return super().rsample(sample_shape, generator)
 
     def rsample_tril(self, sample_shape: _size = Size(), generator: Generator | None = None) -> Tensor:
         """Draw the lower Cholesky factor of a sample, with its gradient; accurate even if X is nearly singular."""
@@ -78,10 +84,12 @@ class Wishart(Reparameterizable, torch.distributions.Wishart):
     def log_prob(self, value: Tensor) -> Tensor:
         """The log-density with respect to the p (p + 1)/2 entries on and below the diagonal, in nats."""
         p = self.event_shape[-1]
-        scaled = torch.cholesky_solve(self._validated(value), self._unbroadcasted_scale_tril)
+        dtype, value = torch.result_type(self.df, value), widened(self._validated(value))
+        scaled = torch.cholesky_solve(value, widened(self._unbroadcasted_scale_tril))
         quadratic = 0.5 * scaled.diagonal(dim1=-2, dim2=-1).sum(-1)
         log_det = torch.linalg.slogdet(value).logabsdet
-        return 0.5 * (self.df - p - 1) * log_det - quadratic - self.df * self._half_log_det() - self._log_gamma()
+        log_density = 0.5 * (self.df - p - 1) * log_det - quadratic - self.df * self._half_log_det() - self._log_gamma()
+        return log_density.to(dtype)
 
     def entropy(self) -> Tensor:
         """The entropy, in nats."""

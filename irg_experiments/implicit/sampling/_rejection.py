@@ -1,7 +1,7 @@
-"""Turn a rejection sampler into a function of tensors that torch.compile and torch.func support.
+"""Turn a rejection sampler into a function of tensors that torch.compile, torch.jit.trace and torch.func support.
 
 A sampler proposes a draw for each element, and then repairs those that are rejected. The repair depends on the data and cannot
-be traced, so it is a custom operator to ``torch.compile``; to ``torch.func`` the whole sampler is one. Operators cannot take an
+be traced, so it is a custom operator to ``torch.compile``; to the others the whole sampler is one. Operators cannot take an
 explicit generator, which is therefore supported eagerly only.
 """
 
@@ -12,7 +12,8 @@ import torch
 from torch import Generator, Tensor
 from torch.library import custom_op
 
-from irg_experiments.implicit._autograd import is_batched, is_traced
+from irg_experiments.implicit._autograd import is_abstract, is_batched, is_traced
+from irg_experiments.implicit.private_torch import jit_is_tracing
 
 # the value of a rejected proposal
 REJECTED = float("inf")
@@ -45,10 +46,14 @@ class Sampler:
         dtype, parameter = parameter.dtype, parameter.detach()
         if dtype in (torch.float16, torch.bfloat16):
             parameter = parameter.float()
+        if is_abstract(parameter):
+            return self.operator(parameter, setting).to(dtype)
         if generator is not None or not is_traced():
             return self._blockwise(parameter, generator, setting).to(dtype)
         if is_batched():  # add a random zero: vmap then draws per batch element even if the parameter has no batch dimension
             parameter = parameter + 0 * torch.rand_like(parameter)
+        elif jit_is_tracing():  # add the sum of no random numbers: torch.jit merges equal calls unless something random differs
+            parameter = parameter + torch.rand(0, dtype=parameter.dtype, device=parameter.device).sum()
         elif torch.compiler.is_compiling() and parameter.numel() <= _BLOCK:
             # small: trace the proposals, as calling them separately takes longer than computing them
             flat = parameter.reshape(-1)

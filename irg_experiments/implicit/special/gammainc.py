@@ -112,7 +112,7 @@ def _smaller(a: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     right = x > a.clamp(min=k.edge)
     finite = x.clamp(max=_huge(a))
     power, scale = _log_power(k, a, finite, 0)
-    shift = torch.where(right, 0.0, float(k.steps))
+    shift = torch.where(right, 0.0, float(k.steps)).to(a.dtype)
     width = (a + shift + k.c).rsqrt()
     e = torch.where(right, width, -width)
     # subtract a before the shift: the difference of close numbers is exact
