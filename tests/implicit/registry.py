@@ -166,6 +166,22 @@ REGISTRY: dict[str, Row] = {
         truth=("gamma", "log_gamma_sample_grad"),
         clamps=True,
     ),
+    "InverseGaussian": Row(
+        implicit.InverseGaussian,
+        grid=((1.0, 0.2), (0.5, 1.0), (3.0, 20.0), (2.0, 900.0)),
+        gradient="implicit",
+        draws=tuple((2.0, concentration) for concentration in (1e-2, 1e-1, 1.0, 10.0, 1e4)),
+        scipy=lambda m, c: scipy.stats.invgauss(m / c, scale=c),
+        expectations={
+            **moments(lambda m, c: m, lambda m, c: m**3 / c),
+            "1/z": (torch.reciprocal, lambda m, c: 1 / m + 1 / c),
+        },
+        invalid=(1.0, -1.0),
+        divergences=(((1.0, 2.0), (1.5, 0.5)), ((3.0, 50.0), (2.9, 60.0))),
+        range=((1e-3, 1e3), (1e-3, 1e6)),
+        truth=("inverse_gaussian", "inverse_gaussian_sample_grad"),
+        clamps=True,
+    ),
     "Chi2": Row(
         implicit.Chi2,
         grid=((0.2,), (1.0,), (15.0,), (600.0,)),

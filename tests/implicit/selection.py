@@ -9,6 +9,8 @@ from tests.implicit.registry import REGISTRY
 
 DTYPES = [torch.float32, torch.float64]
 UNIT_INTERVAL = ("Beta", "Kumaraswamy", "Dirichlet")
+# implicit derivatives that may be differentiated again, of draws that are no smooth function of the parameters at a fixed seed
+TWICE = ("InverseGaussian",)
 
 every = pytest.mark.parametrize("name", REGISTRY)
 

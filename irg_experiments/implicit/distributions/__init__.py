@@ -8,6 +8,7 @@ from irg_experiments.implicit.distributions.fisher_snedecor import FisherSnedeco
 from irg_experiments.implicit.distributions.gamma import Gamma
 from irg_experiments.implicit.distributions.hyperspherical_uniform import HypersphericalUniform
 from irg_experiments.implicit.distributions.inverse_gamma import InverseGamma
+from irg_experiments.implicit.distributions.inverse_gaussian import InverseGaussian
 from irg_experiments.implicit.distributions.kumaraswamy import Kumaraswamy
 from irg_experiments.implicit.distributions.log_gamma import LogGamma
 from irg_experiments.implicit.distributions.logistic_normal import LogisticNormal
@@ -29,6 +30,7 @@ __all__ = [
     "Gamma",
     "HypersphericalUniform",
     "InverseGamma",
+    "InverseGaussian",
     "Kumaraswamy",
     "LogGamma",
     "LogisticNormal",
