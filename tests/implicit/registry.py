@@ -388,6 +388,46 @@ REGISTRY: dict[str, Row] = {
         invalid=(0.5, [[1.0, 0.0], [0.3, 2.0]]),
         truth=("gamma", "log_gamma_sample_grad"),
     ),
+    "InverseWishart": Row(
+        lambda df, scale_tril, validate_args=None: implicit.InverseWishart(
+            df, scale_tril=scale_tril.tril(), validate_args=validate_args
+        ),
+        grid=((7.0, [[1.0, 0.0], [0.3, 2.0]]), (9.5, [[0.5, 0.0], [-0.4, 1.0]])),
+        gradient="implicit, by Gammas",
+        draws=((3.0, [[1.0, 0.0], [0.3, 2.0]]), (40.0, [[1.0, 0.0], [0.3, 2.0]])),
+        # an entry on the diagonal is inverse Gamma
+        scipy=lambda df, scale_tril: scipy.stats.invgamma((df - 1) / 2, scale=scale_tril[0][0] ** 2 / 2),
+        project=lambda z: z[..., 0, 0],
+        expectations={
+            "X₀₁": (lambda z: z[..., 0, 1], lambda n, tril: gram(tril)[..., 0, 1] / (n - 3)),
+            "log |X|": (
+                lambda z: z.logdet(),
+                lambda n, tril: gram(tril).logdet() - (n / 2).digamma() - ((n - 1) / 2).digamma() - 2 * math.log(2),
+            ),
+        },
+        invalid=(0.5, [[1.0, 0.0], [0.3, 2.0]]),
+        divergences=(((5.0, [[1.0, 0.0], [0.3, 2.0]]), (7.0, [[0.5, 0.0], [-0.4, 1.0]])),),
+        truth=("gamma", "log_gamma_sample_grad"),
+    ),
+    "LKJCholesky": Row(
+        lambda concentration, validate_args=None: implicit.LKJCholesky(3, concentration, validate_args=validate_args),
+        grid=((0.6,), (1.0,), (4.0,), (300.0,)),
+        gradient="implicit, by Gammas",
+        draws=shapes(),
+        peer=td.LKJCholesky,
+        # each correlation of R is 2 y − 1 with y ~ Beta(η + d/2 − 1, η + d/2 − 1)
+        scipy=lambda eta: scipy.stats.beta(eta + 0.5, eta + 0.5, loc=-1, scale=2),
+        project=lambda z: (z[..., 2, :] * z[..., 1, :]).sum(-1),
+        expectations={
+            "ρ²": (lambda z: (z[..., 2, :] * z[..., 1, :]).sum(-1).square(), lambda eta: 1 / (2 * eta + 2)),
+            "L₂₂²": (lambda z: z[..., 2, 2].square(), lambda eta: eta / (eta + 1)),
+            "log L₂₂": (lambda z: z[..., 2, 2].log(), lambda eta: 0.5 * (eta.digamma() - (eta + 1).digamma())),
+        },
+        invalid=(-1.0,),
+        divergences=(((0.7,), (2.0,)), ((30.0,), (25.0,))),
+        range=((1e-2, 1e4),),
+        truth=("gamma", "log_gamma_sample_grad"),
+    ),
     "VonMisesFisher": Row(
         implicit.VonMisesFisher,
         grid=(([0.6, 0.0, 0.8], 0.5), ([0.0, 1.0, 0.0], 4.0), ([-0.8, 0.6, 0.0], 200.0)),

@@ -9,7 +9,9 @@ from irg_experiments.implicit.distributions.gamma import Gamma
 from irg_experiments.implicit.distributions.hyperspherical_uniform import HypersphericalUniform
 from irg_experiments.implicit.distributions.inverse_gamma import InverseGamma
 from irg_experiments.implicit.distributions.inverse_gaussian import InverseGaussian
+from irg_experiments.implicit.distributions.inverse_wishart import InverseWishart
 from irg_experiments.implicit.distributions.kumaraswamy import Kumaraswamy
+from irg_experiments.implicit.distributions.lkj_cholesky import LKJCholesky
 from irg_experiments.implicit.distributions.log_gamma import LogGamma
 from irg_experiments.implicit.distributions.logistic_normal import LogisticNormal
 from irg_experiments.implicit.distributions.mixture_same_family import MixtureSameFamily
@@ -31,7 +33,9 @@ __all__ = [
     "HypersphericalUniform",
     "InverseGamma",
     "InverseGaussian",
+    "InverseWishart",
     "Kumaraswamy",
+    "LKJCholesky",
     "LogGamma",
     "LogisticNormal",
     "MixtureSameFamily",
