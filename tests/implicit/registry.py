@@ -15,7 +15,7 @@ import torch.distributions as td
 from torch import Tensor
 
 from irg_experiments import implicit
-from tests.implicit.references import ScipyKumaraswamy, ScipyMixture
+from tests.implicit.references import ScipyKumaraswamy, ScipyMixture, ScipyTwoPieceNormal
 
 Parameters = tuple[Any, ...]
 
@@ -88,6 +88,16 @@ def shapes(*others: float) -> tuple[Parameters, ...]:
 
 def bessel_ratio(concentration: Tensor) -> Tensor:
     return torch.special.i1e(concentration) / torch.special.i0e(concentration)
+
+
+def skew(shape: Tensor) -> Tensor:
+    """The mean of the standard skew normal distribution."""
+    return math.sqrt(2 / math.pi) * shape / (1 + shape**2).sqrt()
+
+
+def third(shape: Tensor) -> Tensor:
+    """Its third moment."""
+    return skew(shape) * (3 - shape**2 / (1 + shape**2))
 
 
 def gram(scale_tril: Tensor) -> Tensor:
@@ -180,6 +190,95 @@ REGISTRY: dict[str, Row] = {
         divergences=(((1.0, 2.0), (1.5, 0.5)), ((3.0, 50.0), (2.9, 60.0))),
         range=((1e-3, 1e3), (1e-3, 1e6)),
         truth=("inverse_gaussian", "inverse_gaussian_sample_grad"),
+        clamps=True,
+    ),
+    "SkewNormal": Row(
+        implicit.SkewNormal,
+        grid=((0.0, 1.0, 0.3), (-3.0, 0.2, -2.0), (100.0, 30.0, 8.0)),
+        gradient="implicit",
+        draws=tuple((1.0, 2.0, shape) for shape in (-1e3, -1.0, 1e-3, 2.0, 30.0)),
+        scipy=lambda m, s, a: scipy.stats.skewnorm(a, loc=m, scale=s),
+        expectations={
+            **moments(lambda m, s, a: m + s * skew(a), lambda m, s, a: s**2 * (1 - skew(a) ** 2)),
+            # E[x³] = √(2/π) δ (3 − δ²) of the standardized variable
+            "z³": (lambda z: z**3, lambda m, s, a: m**3 + 3 * m**2 * s * skew(a) + 3 * m * s**2 + s**3 * third(a)),
+        },
+        invalid=(0.0, -1.0, 1.0),
+        range=((-1e3, 1e3), (1e-3, 1e3), (-1e4, 1e4)),
+    ),
+    "TwoPieceNormal": Row(
+        implicit.TwoPieceNormal,
+        grid=((0.0, 1.0, 0.4), (-3.0, 0.2, 1.0), (100.0, 30.0, 5.0)),
+        gradient="implicit",
+        draws=tuple((1.0, 2.0, skewness) for skewness in (1e-2, 0.5, 1.0, 3.0, 50.0)),
+        scipy=ScipyTwoPieceNormal,
+        expectations=moments(
+            lambda m, s, g: m + s * math.sqrt(2 / math.pi) * (g - 1 / g),
+            lambda m, s, g: s**2 * (1 + (1 - 2 / math.pi) * (g - 1 / g) ** 2),
+        ),
+        invalid=(0.0, 1.0, -1.0),
+        range=((-1e3, 1e3), (1e-3, 1e3), (1e-3, 1e3)),
+    ),
+    "GeneralizedGamma": Row(
+        implicit.GeneralizedGamma,
+        grid=((0.4, 1.0, 0.9), (1.0, 3.0, 2.0), (7.5, 0.5, 0.6), (300.0, 2.0, 3.0)),
+        gradient="implicit",
+        # at smaller shapes SciPy's z^p underflows
+        draws=tuple((shape, 2.0, 1.5) for shape in (1e-2, 1e-1, 1.0, 10.0, 1e4)),
+        scipy=lambda k, s, p: scipy.stats.gengamma(k, p, scale=s),
+        expectations={
+            "z": (identity, lambda k, s, p: s * ((k + 1 / p).lgamma() - k.lgamma()).exp()),
+            "log z": (torch.log, lambda k, s, p: s.log() + k.digamma() / p),
+        },
+        invalid=(1.0, 1.0, -1.0),
+        divergences=(((0.5, 1.0, 2.0), (1.0, 2.0, 1.5)), ((20.0, 3.0, 0.7), (15.0, 2.0, 0.6))),
+        range=((1e-2, 1e6), (1e-3, 1e3), (0.3, 30.0)),
+        truth=("gamma", "log_gamma_sample_grad"),
+        clamps=True,
+    ),
+    "Weibull": Row(
+        implicit.Weibull,
+        grid=((1.0, 0.6), (3.0, 1.0), (0.5, 4.0), (2.0, 50.0)),
+        gradient="explicit",
+        draws=tuple((2.0, concentration) for concentration in (1e-2, 1e-1, 1.0, 10.0, 1e3)),
+        peer=td.Weibull,
+        scipy=lambda s, k: scipy.stats.weibull_min(k, scale=s),
+        expectations={
+            "z": (identity, lambda s, k: s * (1 + 1 / k).lgamma().exp()),
+            "log z": (torch.log, lambda s, k: s.log() - 0.5772156649015329 / k),
+        },
+        invalid=(1.0, -1.0),
+        divergences=(((1.0, 2.0), (2.0, 1.5)),),
+        range=((1e-3, 1e3), (1e-2, 1e3)),
+        clamps=True,
+    ),
+    "Gumbel": Row(
+        implicit.Gumbel,
+        grid=((0.0, 1.0), (-3.0, 0.2), (100.0, 30.0)),
+        gradient="explicit",
+        draws=tuple((1.0, scale) for scale in (1e-3, 1e-1, 1.0, 10.0, 1e4)),
+        peer=td.Gumbel,
+        scipy=scipy.stats.gumbel_r,
+        expectations=moments(lambda m, s: m + 0.5772156649015329 * s, lambda m, s: math.pi**2 / 6 * s**2),
+        invalid=(0.0, -1.0),
+        divergences=(((0.0, 1.0), (0.5, 2.0)),),
+        range=((-1e3, 1e3), (1e-6, 1e6)),
+    ),
+    "BetaPrime": Row(
+        implicit.BetaPrime,
+        grid=((0.5, 5.0), (3.0, 6.5), (10.0, 12.0), (200.0, 300.0)),
+        gradient="implicit, by Gammas",
+        draws=((1e-3, 10.0), (1e-1, 1.0), (1.0, 10.0), (10.0, 1.0), (1e4, 1e4)),
+        scipy=scipy.stats.betaprime,
+        expectations={
+            "log z": (torch.log, lambda a, b: a.digamma() - b.digamma()),
+            "z": (identity, lambda a, b: a / (b - 1)),
+            "z/(1+z)": (lambda z: z / (1 + z), lambda a, b: a / (a + b)),
+        },
+        invalid=(1.0, -1.0),
+        divergences=(((0.5, 0.5), (1.0, 2.0)), ((10.0, 12.0), (8.0, 3.0))),
+        range=((0.5, 1e4), (0.5, 1e4)),
+        truth=("gamma", "log_gamma_sample_grad"),
         clamps=True,
     ),
     "Chi2": Row(
@@ -440,5 +539,18 @@ REGISTRY: dict[str, Row] = {
         invalid=([1.0, 1.0], 1.0),
         divergences=((([0.6, 0.0, 0.8], 2.0), ([0.0, 1.0, 0.0], 5.0)),),
         truth=("von_mises_fisher", "von_mises_fisher_sample_grad"),
+    ),
+    "PowerSpherical": Row(
+        implicit.PowerSpherical,
+        grid=(([0.6, 0.0, 0.8], 0.5), ([0.0, 1.0, 0.0], 4.0), ([-0.8, 0.6, 0.0], 200.0)),
+        gradient="implicit, by Gammas",
+        draws=tuple(([1.0, 0.0, 0.0], concentration) for concentration in (1e-3, 1e-1, 1.0, 10.0, 1e4)),
+        scipy=lambda loc, concentration: scipy.stats.beta(1 + concentration, 1, loc=-1, scale=2),
+        project=lambda z: z[..., 0],
+        expectations={
+            "z₀": (lambda z: z[..., 0], lambda m, k: m[..., 0] * k / (k + 2)),
+        },
+        invalid=([1.0, 1.0], 1.0),
+        truth=("gamma", "log_gamma_sample_grad"),
     ),
 }

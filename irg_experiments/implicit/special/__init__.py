@@ -16,7 +16,9 @@ from irg_experiments.implicit.special.inverse_gaussian import (
 )
 from irg_experiments.implicit.special.log_gamma import log_gamma_cdf_difference, log_gamma_density
 from irg_experiments.implicit.special.normal import log_ndtr, ndtr, ndtri_exp
+from irg_experiments.implicit.special.owens_t import owens_t, skew_normal_cdf, skew_normal_sample_grad
 from irg_experiments.implicit.special.student_t import stdtr, student_t_sample_grad
+from irg_experiments.implicit.special.two_piece_normal import two_piece_normal_sample_grad
 from irg_experiments.implicit.special.von_mises import circular_variance, von_mises_cdf, von_mises_sample_grad
 from irg_experiments.implicit.special.von_mises_fisher import (
     log_sphere_area,
@@ -51,8 +53,12 @@ __all__ = [
     "mean_resultant_slope",
     "ndtr",
     "ndtri_exp",
+    "owens_t",
+    "skew_normal_cdf",
+    "skew_normal_sample_grad",
     "stdtr",
     "student_t_sample_grad",
+    "two_piece_normal_sample_grad",
     "von_mises_cdf",
     "von_mises_fisher_angle_grad",
     "von_mises_fisher_log_normalizer",
