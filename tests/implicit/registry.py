@@ -406,6 +406,7 @@ REGISTRY: dict[str, Row] = {
         draws=((0.0, 1.0, -1.0, 2.0), (0.0, 1.0, 8.0, 20.0)),
         scipy=lambda m, s, a, b: scipy.stats.truncnorm((a - m) / s, (b - m) / s, loc=m, scale=s),
         invalid=(0.0, 1.0, 2.0, 1.0),
+        divergences=(((0.0, 1.0, -1.0, 2.0), (0.5, 2.0, -2.0, 3.0)), ((-2.0, 3.0, -30.0, -5.0), (1.0, 4.0, -31.0, -4.0))),
     ),
     "MixtureSameFamily": Row(
         mixture,
