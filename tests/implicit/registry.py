@@ -110,6 +110,12 @@ def mixture(logits: Tensor, loc: Tensor, scale: Tensor, validate_args: bool | No
     return implicit.MixtureSameFamily(weights, components, validate_args=validate_args)
 
 
+def copula(loc: Tensor, scale: Tensor, correlation: Tensor, validate_args: bool | None = None) -> td.Distribution:
+    rows = torch.ones_like(correlation), torch.zeros_like(correlation), correlation, (1 - correlation**2).sqrt()
+    marginals = implicit.Gumbel(loc, scale, validate_args=validate_args)
+    return implicit.Copula(marginals, torch.stack(rows, -1).unflatten(-1, (2, 2)), validate_args=validate_args)
+
+
 TEMPERATURE = 0.6
 
 
@@ -553,5 +559,21 @@ REGISTRY: dict[str, Row] = {
         },
         invalid=([1.0, 1.0], 1.0),
         truth=("gamma", "log_gamma_sample_grad"),
+    ),
+    "Copula": Row(
+        copula,
+        grid=(([0.0, 1.0], [1.0, 0.5], 0.0), ([-3.0, 2.0], [0.2, 3.0], 0.8), ([0.0, 0.0], [10.0, 1.0], -0.99)),
+        gradient="implicit",
+        draws=(([0.0, 1.0], [1.0, 0.5], 0.6),),
+        scipy=lambda loc, scale, _: scipy.stats.gumbel_r(loc[0], scale[0]),
+        project=lambda z: z[..., 0],
+        expectations={
+            "z₁": (lambda z: z[..., 1], lambda m, s, r: m[..., 1] + 0.5772156649015329 * s[..., 1]),
+            "z₁²": (
+                lambda z: z[..., 1] ** 2,
+                lambda m, s, r: (m[..., 1] + 0.5772156649015329 * s[..., 1]) ** 2 + math.pi**2 / 6 * s[..., 1] ** 2,
+            ),
+        },
+        invalid=([0.0, 0.0], [1.0, -1.0], 0.5),
     ),
 }

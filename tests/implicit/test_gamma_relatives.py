@@ -1,6 +1,8 @@
 """GeneralizedGamma, Weibull, Gumbel and BetaPrime: their special cases, tails, and torch's classes."""
 
+import copy
 import math
+import pickle
 
 import mpmath as mp
 import pytest
@@ -90,3 +92,13 @@ def test_both_tails_of_beta_prime(dtype: torch.dtype):
     infinite = implicit.BetaPrime(a, torch.tensor([0.5, 1.5, 2.5], dtype=dtype))
     assert infinite.mean.isinf().tolist() == [True, False, False]
     assert infinite.variance.isfinite().tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize("family", [implicit.Weibull, implicit.Gumbel])
+def test_copies_expand(family):
+    q = family(torch.tensor(0.7), torch.tensor(3.0))
+    for same in (copy.deepcopy(q), pickle.loads(pickle.dumps(q))):
+        expanded = same.expand((3, 2))
+        assert type(expanded) is family
+        assert expanded.sample((4,)).shape == (4, 3, 2)
+        torch.testing.assert_close(expanded.mean, q.mean.expand(3, 2))

@@ -3,6 +3,7 @@
 from irg_experiments.implicit.distributions.beta import Beta
 from irg_experiments.implicit.distributions.beta_prime import BetaPrime
 from irg_experiments.implicit.distributions.chi2 import Chi2
+from irg_experiments.implicit.distributions.copula import Copula
 from irg_experiments.implicit.distributions.dirichlet import Dirichlet
 from irg_experiments.implicit.distributions.exp_concrete import ExpConcrete
 from irg_experiments.implicit.distributions.fisher_snedecor import FisherSnedecor
@@ -34,6 +35,7 @@ __all__ = [
     "Beta",
     "BetaPrime",
     "Chi2",
+    "Copula",
     "Dirichlet",
     "ExpConcrete",
     "FisherSnedecor",

@@ -1,9 +1,11 @@
 """The Gumbel distribution."""
 
 import math
+from typing import Any, Self
 
 import torch
 from torch import Generator, Size, Tensor
+from torch.types import _size
 
 from irg_experiments.implicit.distributions.base import Reparameterizable
 from irg_experiments.implicit.distributions.weibull import standard_log_exponential
@@ -21,6 +23,10 @@ class Gumbel(Reparameterizable, torch.distributions.Gumbel):
 
     Source: Gumbel (1935); the maximum of many independent variables.
     """
+
+    def expand(self, batch_shape: _size, _instance: Any = None) -> Self:
+        """Return the same distribution with its batch expanded to ``batch_shape``."""
+        return self._expand(batch_shape, _instance)  # torch's needs its transforms, which copying and pickling break
 
     def _draw(self, shape: Size, generator: Generator | None) -> Tensor:
         return self.loc - self.scale * standard_log_exponential(shape, self.loc, generator)
