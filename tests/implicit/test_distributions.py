@@ -221,3 +221,25 @@ def test_log_prob_differentiates(name: str):
     parameters = [p.requires_grad_() for p in row.parameters()]
     value = row.make(*parameters).sample()
     assert torch.autograd.gradcheck(lambda *p: row.make(*p, validate_args=False).log_prob(value), parameters, atol=1e-4)
+
+
+METHODS = ("log_prob", "cdf", "survival_function", "entropy", "mean", "variance", "mode")
+IN_HALF = (
+    *("InverseGaussian", "LKJCholesky", "InverseWishart", "SkewNormal", "TwoPieceNormal", "GeneralizedGamma"),
+    *("Weibull", "Gumbel", "BetaPrime", "PowerSpherical", "Copula"),
+)
+
+
+@pytest.mark.parametrize("name", IN_HALF)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_types_in_every_method(name: str, dtype: torch.dtype):
+    q = REGISTRY[name].grid_distribution(dtype, validate_args=False)
+    sample = q.sample((3,))
+    for method in METHODS:
+        try:
+            function = getattr(q, method)
+            value = function(sample) if method in METHODS[:3] else function() if callable(function) else function
+        except (NotImplementedError, AttributeError):
+            continue
+        assert value.dtype == dtype, method
+        assert not value.isnan().any(), method

@@ -85,3 +85,16 @@ def test_far_tails_of_the_distribution():
             expected.append(float(min(cdf, 1 - cdf)))
     ours = torch.cat([q.cdf(value[:2]), q.survival_function(value[2:])])
     torch.testing.assert_close(ours, torch.tensor(expected, dtype=torch.float64), rtol=1e-11, atol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_extremes_give_no_nan(dtype: torch.dtype):
+    limits = (1e-10, 1.0, 1e10)
+    loc, concentration = torch.tensor([(m, c) for m in limits for c in limits], dtype=dtype).T.requires_grad_()
+    q = implicit.InverseGaussian(loc, concentration)
+    sample = q.rsample((200,))
+    assert ((sample > 0) & sample.isfinite()).all()
+    for grad in torch.autograd.grad(sample.sum(), (loc, concentration)):
+        assert not grad.isnan().any()
+    for value in (q.log_prob(sample.detach()), q.cdf(sample), q.survival_function(sample)):
+        assert not value.isnan().any()

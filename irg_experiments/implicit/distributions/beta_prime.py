@@ -72,7 +72,7 @@ class BetaPrime(Reparameterizable):
         """a (a + b − 1)/((b − 2) (b − 1)²) for b > 2, infinite for 1 < b ≤ 2, NaN for b ≤ 1."""
         a, b = self.concentration1, self.concentration0
         finite = a / self._above(1) * ((a + b - 1) / self._above(1)) / self._above(2)
-        return torch.where(b > 2, finite, torch.where(b > 1, math.inf, math.nan))
+        return torch.where(b > 2, finite, torch.where(b > 1, torch.full_like(b, math.inf), math.nan))
 
     @property
     def mode(self) -> Tensor:

@@ -102,7 +102,8 @@ class Copula(Reparameterizable):
         solved = torch.linalg.solve_triangular(factor, x.expand(factor.shape[:-1]).unsqueeze(-1), upper=False).squeeze(-1)
         log_det = self.scale_tril.diagonal(dim1=-2, dim2=-1).log().sum(-1)
         marginals = self._each(lambda part, z: part.log_prob(z), value)
-        return (marginals + 0.5 * (x - solved) * (x + solved)).sum(-1) - log_det
+        log_density = (marginals + 0.5 * (x - solved) * (x + solved)).sum(-1) - log_det
+        return log_density.to(torch.promote_types(value.dtype, self.scale_tril.dtype))
 
     def entropy(self) -> Tensor:
         """The sum of the entropies of the marginals, plus ln |L|, in nats."""

@@ -22,7 +22,7 @@ def two_piece_normal_sample_grad(skewness: Tensor | float, x: Tensor | float) ->
 
     Source: Figurnov, Mohamed & Mnih (2018), univariate case: −(∂F/∂γ)/p.
     """
-    return elementwise(_sample_grad, (_sample_grad_by_skewness, _sample_grad_by_x), skewness, x)
+    return elementwise(_two_piece_normal_sample_grad, (_sample_grad_by_skewness, _sample_grad_by_x), skewness, x)
 
 
 def _mills(t: Tensor) -> Tensor:
@@ -35,7 +35,7 @@ def _parts(gamma: Tensor, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return x.abs(), k, k * x.abs()
 
 
-def _sample_grad(gamma: Tensor, x: Tensor) -> Tensor:
+def _two_piece_normal_sample_grad(gamma: Tensor, x: Tensor) -> Tensor:
     size, _, t = _parts(gamma, x)
     return size / gamma + 2 * _mills(t) / (1 + gamma.square())
 
