@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import numpy as np
+import scipy.integrate
 import scipy.special
 import scipy.stats
 import torch
@@ -56,3 +57,41 @@ class ScipyKumaraswamy:
         # E[log(1 − z^a)] = −1/b, and a E[log z] = −(ψ(b + 1) + γ)
         harmonic = scipy.special.digamma(self.b + 1) + np.euler_gamma
         return -math.log(self.a * self.b) + (self.a - 1) / self.a * harmonic + (self.b - 1) / self.b
+
+
+class ScipyTwoPieceNormal:
+    """Two halves of normal distributions, each weighted by its standard deviation."""
+
+    def __init__(self, loc: float, scale: float, skewness: float) -> None:
+        self.loc, self.left, self.right = loc, scipy.stats.norm(loc, scale / skewness), scipy.stats.norm(loc, scale * skewness)
+        self.weight = 2 / (1 + skewness**2)  # of the left one, whose half has the probability 1/(1 + γ²)
+
+    def cdf(self, x: Any) -> Any:
+        return np.where(x < self.loc, self.weight * self.left.cdf(x), 1 - (2 - self.weight) * self.right.sf(x))
+
+    def logpdf(self, x: Any) -> Any:
+        left, right = np.log(self.weight) + self.left.logpdf(x), np.log(2 - self.weight) + self.right.logpdf(x)
+        return np.where(x < self.loc, left, right)
+
+    def ppf(self, q: Any) -> Any:
+        low = q < self.weight / 2
+        left = self.left.ppf(np.where(low, q / self.weight, 0.5))
+        return np.where(low, left, self.right.isf(np.where(low, 0.5, (1 - q) / (2 - self.weight))))
+
+    def _integral(self, function: Any) -> float:
+        both = ((self.weight, self.left, -40.0, 0.0), (2 - self.weight, self.right, 0.0, 40.0))
+        parts = []
+        for weight, part, low, high in both:
+            ends = (self.loc + low * part.std(), self.loc + high * part.std())
+            parts.append(scipy.integrate.quad(lambda x, w=weight, p=part: function(x) * w * p.pdf(x), *ends, epsabs=1e-12)[0])
+        return sum(parts)
+
+    def mean(self) -> float:
+        return self._integral(lambda x: x)
+
+    def var(self) -> float:
+        mean = self.mean()
+        return self._integral(lambda x: (x - mean) ** 2)
+
+    def entropy(self) -> float:
+        return -self._integral(lambda x: float(self.logpdf(x)))

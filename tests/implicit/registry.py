@@ -15,7 +15,7 @@ import torch.distributions as td
 from torch import Tensor
 
 from irg_experiments import implicit
-from tests.implicit.references import ScipyKumaraswamy, ScipyMixture
+from tests.implicit.references import ScipyKumaraswamy, ScipyMixture, ScipyTwoPieceNormal
 
 Parameters = tuple[Any, ...]
 
@@ -90,6 +90,16 @@ def bessel_ratio(concentration: Tensor) -> Tensor:
     return torch.special.i1e(concentration) / torch.special.i0e(concentration)
 
 
+def skew(shape: Tensor) -> Tensor:
+    """The mean of the standard skew normal distribution."""
+    return math.sqrt(2 / math.pi) * shape / (1 + shape**2).sqrt()
+
+
+def third(shape: Tensor) -> Tensor:
+    """Its third moment."""
+    return skew(shape) * (3 - shape**2 / (1 + shape**2))
+
+
 def gram(scale_tril: Tensor) -> Tensor:
     return scale_tril.tril() @ scale_tril.tril().mT
 
@@ -98,6 +108,12 @@ def mixture(logits: Tensor, loc: Tensor, scale: Tensor, validate_args: bool | No
     weights = td.Categorical(logits=logits, validate_args=validate_args)
     components = implicit.Normal(loc, scale, validate_args=validate_args)
     return implicit.MixtureSameFamily(weights, components, validate_args=validate_args)
+
+
+def copula(loc: Tensor, scale: Tensor, correlation: Tensor, validate_args: bool | None = None) -> td.Distribution:
+    rows = torch.ones_like(correlation), torch.zeros_like(correlation), correlation, (1 - correlation**2).sqrt()
+    marginals = implicit.Gumbel(loc, scale, validate_args=validate_args)
+    return implicit.Copula(marginals, torch.stack(rows, -1).unflatten(-1, (2, 2)), validate_args=validate_args)
 
 
 TEMPERATURE = 0.6
@@ -163,6 +179,111 @@ REGISTRY: dict[str, Row] = {
         invalid=(1.0, -1.0),
         divergences=(((3.0, 1.0), (2.0, 2.0)),),
         range=((0.3, 1e6), (1e-3, 1e3)),
+        truth=("gamma", "log_gamma_sample_grad"),
+        clamps=True,
+    ),
+    "InverseGaussian": Row(
+        implicit.InverseGaussian,
+        grid=((1.0, 0.2), (0.5, 1.0), (3.0, 20.0), (2.0, 900.0)),
+        gradient="implicit",
+        draws=tuple((2.0, concentration) for concentration in (1e-2, 1e-1, 1.0, 10.0, 1e4)),
+        scipy=lambda m, c: scipy.stats.invgauss(m / c, scale=c),
+        expectations={
+            **moments(lambda m, c: m, lambda m, c: m**3 / c),
+            "1/z": (torch.reciprocal, lambda m, c: 1 / m + 1 / c),
+        },
+        invalid=(1.0, -1.0),
+        divergences=(((1.0, 2.0), (1.5, 0.5)), ((3.0, 50.0), (2.9, 60.0))),
+        range=((1e-3, 1e3), (1e-3, 1e6)),
+        truth=("inverse_gaussian", "inverse_gaussian_sample_grad"),
+        clamps=True,
+    ),
+    "SkewNormal": Row(
+        implicit.SkewNormal,
+        grid=((0.0, 1.0, 0.3), (-3.0, 0.2, -2.0), (100.0, 30.0, 8.0)),
+        gradient="implicit",
+        draws=tuple((1.0, 2.0, shape) for shape in (-1e3, -1.0, 1e-3, 2.0, 30.0)),
+        scipy=lambda m, s, a: scipy.stats.skewnorm(a, loc=m, scale=s),
+        expectations={
+            **moments(lambda m, s, a: m + s * skew(a), lambda m, s, a: s**2 * (1 - skew(a) ** 2)),
+            # E[x³] = √(2/π) δ (3 − δ²) of the standardized variable
+            "z³": (lambda z: z**3, lambda m, s, a: m**3 + 3 * m**2 * s * skew(a) + 3 * m * s**2 + s**3 * third(a)),
+        },
+        invalid=(0.0, -1.0, 1.0),
+        range=((-1e3, 1e3), (1e-3, 1e3), (-1e4, 1e4)),
+    ),
+    "TwoPieceNormal": Row(
+        implicit.TwoPieceNormal,
+        grid=((0.0, 1.0, 0.4), (-3.0, 0.2, 1.0), (100.0, 30.0, 5.0)),
+        gradient="implicit",
+        draws=tuple((1.0, 2.0, skewness) for skewness in (1e-2, 0.5, 1.0, 3.0, 50.0)),
+        scipy=ScipyTwoPieceNormal,
+        expectations=moments(
+            lambda m, s, g: m + s * math.sqrt(2 / math.pi) * (g - 1 / g),
+            lambda m, s, g: s**2 * (1 + (1 - 2 / math.pi) * (g - 1 / g) ** 2),
+        ),
+        invalid=(0.0, 1.0, -1.0),
+        range=((-1e3, 1e3), (1e-3, 1e3), (1e-3, 1e3)),
+    ),
+    "GeneralizedGamma": Row(
+        implicit.GeneralizedGamma,
+        grid=((0.4, 1.0, 0.9), (1.0, 3.0, 2.0), (7.5, 0.5, 0.6), (300.0, 2.0, 3.0)),
+        gradient="implicit",
+        # at smaller shapes SciPy's z^p underflows
+        draws=tuple((shape, 2.0, 1.5) for shape in (1e-2, 1e-1, 1.0, 10.0, 1e4)),
+        scipy=lambda k, s, p: scipy.stats.gengamma(k, p, scale=s),
+        expectations={
+            "z": (identity, lambda k, s, p: s * ((k + 1 / p).lgamma() - k.lgamma()).exp()),
+            "log z": (torch.log, lambda k, s, p: s.log() + k.digamma() / p),
+        },
+        invalid=(1.0, 1.0, -1.0),
+        divergences=(((0.5, 1.0, 2.0), (1.0, 2.0, 1.5)), ((20.0, 3.0, 0.7), (15.0, 2.0, 0.6))),
+        range=((1e-2, 1e6), (1e-3, 1e3), (0.3, 30.0)),
+        truth=("gamma", "log_gamma_sample_grad"),
+        clamps=True,
+    ),
+    "Weibull": Row(
+        implicit.Weibull,
+        grid=((1.0, 0.6), (3.0, 1.0), (0.5, 4.0), (2.0, 50.0)),
+        gradient="explicit",
+        draws=tuple((2.0, concentration) for concentration in (1e-2, 1e-1, 1.0, 10.0, 1e3)),
+        peer=td.Weibull,
+        scipy=lambda s, k: scipy.stats.weibull_min(k, scale=s),
+        expectations={
+            "z": (identity, lambda s, k: s * (1 + 1 / k).lgamma().exp()),
+            "log z": (torch.log, lambda s, k: s.log() - 0.5772156649015329 / k),
+        },
+        invalid=(1.0, -1.0),
+        divergences=(((1.0, 2.0), (2.0, 1.5)),),
+        range=((1e-3, 1e3), (1e-2, 1e3)),
+        clamps=True,
+    ),
+    "Gumbel": Row(
+        implicit.Gumbel,
+        grid=((0.0, 1.0), (-3.0, 0.2), (100.0, 30.0)),
+        gradient="explicit",
+        draws=tuple((1.0, scale) for scale in (1e-3, 1e-1, 1.0, 10.0, 1e4)),
+        peer=td.Gumbel,
+        scipy=scipy.stats.gumbel_r,
+        expectations=moments(lambda m, s: m + 0.5772156649015329 * s, lambda m, s: math.pi**2 / 6 * s**2),
+        invalid=(0.0, -1.0),
+        divergences=(((0.0, 1.0), (0.5, 2.0)),),
+        range=((-1e3, 1e3), (1e-6, 1e6)),
+    ),
+    "BetaPrime": Row(
+        implicit.BetaPrime,
+        grid=((0.5, 5.0), (3.0, 6.5), (10.0, 12.0), (200.0, 300.0)),
+        gradient="implicit, by Gammas",
+        draws=((1e-3, 10.0), (1e-1, 1.0), (1.0, 10.0), (10.0, 1.0), (1e4, 1e4)),
+        scipy=scipy.stats.betaprime,
+        expectations={
+            "log z": (torch.log, lambda a, b: a.digamma() - b.digamma()),
+            "z": (identity, lambda a, b: a / (b - 1)),
+            "z/(1+z)": (lambda z: z / (1 + z), lambda a, b: a / (a + b)),
+        },
+        invalid=(1.0, -1.0),
+        divergences=(((0.5, 0.5), (1.0, 2.0)), ((10.0, 12.0), (8.0, 3.0))),
+        range=((0.5, 1e4), (0.5, 1e4)),
         truth=("gamma", "log_gamma_sample_grad"),
         clamps=True,
     ),
@@ -291,6 +412,7 @@ REGISTRY: dict[str, Row] = {
         draws=((0.0, 1.0, -1.0, 2.0), (0.0, 1.0, 8.0, 20.0)),
         scipy=lambda m, s, a, b: scipy.stats.truncnorm((a - m) / s, (b - m) / s, loc=m, scale=s),
         invalid=(0.0, 1.0, 2.0, 1.0),
+        divergences=(((0.0, 1.0, -1.0, 2.0), (0.5, 2.0, -2.0, 3.0)), ((-2.0, 3.0, -30.0, -5.0), (1.0, 4.0, -31.0, -4.0))),
     ),
     "MixtureSameFamily": Row(
         mixture,
@@ -372,6 +494,46 @@ REGISTRY: dict[str, Row] = {
         invalid=(0.5, [[1.0, 0.0], [0.3, 2.0]]),
         truth=("gamma", "log_gamma_sample_grad"),
     ),
+    "InverseWishart": Row(
+        lambda df, scale_tril, validate_args=None: implicit.InverseWishart(
+            df, scale_tril=scale_tril.tril(), validate_args=validate_args
+        ),
+        grid=((7.0, [[1.0, 0.0], [0.3, 2.0]]), (9.5, [[0.5, 0.0], [-0.4, 1.0]])),
+        gradient="implicit, by Gammas",
+        draws=((3.0, [[1.0, 0.0], [0.3, 2.0]]), (40.0, [[1.0, 0.0], [0.3, 2.0]])),
+        # an entry on the diagonal is inverse Gamma
+        scipy=lambda df, scale_tril: scipy.stats.invgamma((df - 1) / 2, scale=scale_tril[0][0] ** 2 / 2),
+        project=lambda z: z[..., 0, 0],
+        expectations={
+            "X₀₁": (lambda z: z[..., 0, 1], lambda n, tril: gram(tril)[..., 0, 1] / (n - 3)),
+            "log |X|": (
+                lambda z: z.logdet(),
+                lambda n, tril: gram(tril).logdet() - (n / 2).digamma() - ((n - 1) / 2).digamma() - 2 * math.log(2),
+            ),
+        },
+        invalid=(0.5, [[1.0, 0.0], [0.3, 2.0]]),
+        divergences=(((5.0, [[1.0, 0.0], [0.3, 2.0]]), (7.0, [[0.5, 0.0], [-0.4, 1.0]])),),
+        truth=("gamma", "log_gamma_sample_grad"),
+    ),
+    "LKJCholesky": Row(
+        lambda concentration, validate_args=None: implicit.LKJCholesky(3, concentration, validate_args=validate_args),
+        grid=((0.6,), (1.0,), (4.0,), (300.0,)),
+        gradient="implicit, by Gammas",
+        draws=shapes(),
+        peer=td.LKJCholesky,
+        # each correlation of R is 2 y − 1 with y ~ Beta(η + d/2 − 1, η + d/2 − 1)
+        scipy=lambda eta: scipy.stats.beta(eta + 0.5, eta + 0.5, loc=-1, scale=2),
+        project=lambda z: (z[..., 2, :] * z[..., 1, :]).sum(-1),
+        expectations={
+            "ρ²": (lambda z: (z[..., 2, :] * z[..., 1, :]).sum(-1).square(), lambda eta: 1 / (2 * eta + 2)),
+            "L₂₂²": (lambda z: z[..., 2, 2].square(), lambda eta: eta / (eta + 1)),
+            "log L₂₂": (lambda z: z[..., 2, 2].log(), lambda eta: 0.5 * (eta.digamma() - (eta + 1).digamma())),
+        },
+        invalid=(-1.0,),
+        divergences=(((0.7,), (2.0,)), ((30.0,), (25.0,))),
+        range=((1e-2, 1e4),),
+        truth=("gamma", "log_gamma_sample_grad"),
+    ),
     "VonMisesFisher": Row(
         implicit.VonMisesFisher,
         grid=(([0.6, 0.0, 0.8], 0.5), ([0.0, 1.0, 0.0], 4.0), ([-0.8, 0.6, 0.0], 200.0)),
@@ -384,5 +546,34 @@ REGISTRY: dict[str, Row] = {
         invalid=([1.0, 1.0], 1.0),
         divergences=((([0.6, 0.0, 0.8], 2.0), ([0.0, 1.0, 0.0], 5.0)),),
         truth=("von_mises_fisher", "von_mises_fisher_sample_grad"),
+    ),
+    "PowerSpherical": Row(
+        implicit.PowerSpherical,
+        grid=(([0.6, 0.0, 0.8], 0.5), ([0.0, 1.0, 0.0], 4.0), ([-0.8, 0.6, 0.0], 200.0)),
+        gradient="implicit, by Gammas",
+        draws=tuple(([1.0, 0.0, 0.0], concentration) for concentration in (1e-3, 1e-1, 1.0, 10.0, 1e4)),
+        scipy=lambda loc, concentration: scipy.stats.beta(1 + concentration, 1, loc=-1, scale=2),
+        project=lambda z: z[..., 0],
+        expectations={
+            "z₀": (lambda z: z[..., 0], lambda m, k: m[..., 0] * k / (k + 2)),
+        },
+        invalid=([1.0, 1.0], 1.0),
+        truth=("gamma", "log_gamma_sample_grad"),
+    ),
+    "Copula": Row(
+        copula,
+        grid=(([0.0, 1.0], [1.0, 0.5], 0.0), ([-3.0, 2.0], [0.2, 3.0], 0.8), ([0.0, 0.0], [10.0, 1.0], -0.99)),
+        gradient="implicit",
+        draws=(([0.0, 1.0], [1.0, 0.5], 0.6),),
+        scipy=lambda loc, scale, _: scipy.stats.gumbel_r(loc[0], scale[0]),
+        project=lambda z: z[..., 0],
+        expectations={
+            "z₁": (lambda z: z[..., 1], lambda m, s, r: m[..., 1] + 0.5772156649015329 * s[..., 1]),
+            "z₁²": (
+                lambda z: z[..., 1] ** 2,
+                lambda m, s, r: (m[..., 1] + 0.5772156649015329 * s[..., 1]) ** 2 + math.pi**2 / 6 * s[..., 1] ** 2,
+            ),
+        },
+        invalid=([0.0, 0.0], [1.0, -1.0], 0.5),
     ),
 }

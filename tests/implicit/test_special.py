@@ -11,6 +11,7 @@ import mpmath
 import pytest
 import scipy.integrate
 import scipy.special
+import scipy.stats
 import torch
 from torch import Tensor
 
@@ -49,7 +50,33 @@ def von_mises_cdf(x: float, concentration: float) -> float:
 
 NORMAL_ARGUMENTS = tuple((x,) for x in (-30.0, -8.0, -2.0, -1.0, -0.3, 0.0, 0.7, 3.0))
 LOG_ARGUMENTS = tuple((y,) for y in (-1e3, -40.0, -6.0, -4.0, -1.0, -0.5, -1e-2))
+INVERSE_GAUSSIAN_ARGUMENTS = tuple((c, y) for c in (0.05, 1.0, 30.0, 2000.0) for y in (0.1, 0.7, 0.99, 1.01, 3.0))
+INVERSE_GAUSSIAN_OUTSIDE = ((-1.0, 1.0), (1.0, -1.0), (1.0, float("nan")))
+SKEW_ARGUMENTS = tuple((h, a) for h in (-2.5, -0.3, 0.4, 3.0) for a in (-5.0, -0.6, 0.2, 0.9, 1.1, 4.0))
+SKEW_OUTSIDE = ((float("nan"), 1.0), (1.0, float("nan")))
 EXAMPLES = {
+    "owens_t": Example(special.owens_t, scipy.special.owens_t, SKEW_ARGUMENTS, SKEW_OUTSIDE),
+    "skew_normal_cdf": Example(
+        special.skew_normal_cdf,
+        lambda a, x: scipy.special.ndtr(x) - 2 * scipy.special.owens_t(x, a),
+        SKEW_ARGUMENTS,
+        SKEW_OUTSIDE,
+    ),
+    "exp1e": Example(
+        special.exp1e, lambda x: math.exp(x) * scipy.special.exp1(x), ((0.01,), (0.5,), (1.9,), (2.1,), (30.0,)), ((-1.0,),)
+    ),
+    "inverse_gaussian_cdf": Example(
+        special.inverse_gaussian_cdf,
+        lambda c, y: scipy.stats.invgauss(1 / c, scale=c).cdf(y),
+        INVERSE_GAUSSIAN_ARGUMENTS,
+        INVERSE_GAUSSIAN_OUTSIDE,
+    ),
+    "inverse_gaussian_sf": Example(
+        special.inverse_gaussian_sf,
+        lambda c, y: scipy.stats.invgauss(1 / c, scale=c).sf(y),
+        INVERSE_GAUSSIAN_ARGUMENTS,
+        INVERSE_GAUSSIAN_OUTSIDE,
+    ),
     "ndtr": Example(special.ndtr, scipy.special.ndtr, NORMAL_ARGUMENTS, ((float("nan"),),)),
     "ndtri_exp": Example(special.ndtri_exp, scipy.special.ndtri_exp, LOG_ARGUMENTS, ((0.5,), (float("nan"),))),
     "log_ndtr": Example(special.log_ndtr, scipy.special.log_ndtr, NORMAL_ARGUMENTS, ((float("nan"),),)),
@@ -122,6 +149,9 @@ def test_transformations_and_broadcasting(name: str):
 
 # functions of the same arguments that share a formula compile as one
 COMPILED_TOGETHER = (
+    ("owens_t", "skew_normal_cdf"),
+    ("exp1e",),
+    ("inverse_gaussian_cdf", "inverse_gaussian_sf"),
     ("ndtr", "log_ndtr"),
     ("gammainc", "gammaincc"),
     ("ndtri_exp",),

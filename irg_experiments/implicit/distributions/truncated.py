@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Size, Tensor
 from torch.distributions import Distribution, constraints
 
-from irg_experiments.implicit.distributions.base import Reparameterizable, survival_function, widened
+from irg_experiments.implicit.distributions.base import Reparameterizable, in_float64, survival_function, widened
 from irg_experiments.implicit.distributions.reparameterized import check_univariate
 from irg_experiments.implicit.rule import reparameterize
 from irg_experiments.implicit.sampling import standard_uniform
@@ -305,3 +305,78 @@ def _middle(left: Tensor, right: Tensor) -> Tensor:
     geometric = first.sqrt() * second.sqrt()
     middle = torch.where(distant, torch.where(right > 0, geometric, -geometric), 0.5 * left + 0.5 * right)
     return torch.where((left < 0) & (right > 0), 0.0, middle)
+
+
+@torch.distributions.register_kl(Truncated, Truncated)
+def kl_truncated_truncated(p: Truncated, q: Truncated) -> Tensor:
+    """KL(p ‖ q) of truncated normal distributions in closed form, in nats; infinite where the interval of p exceeds that of q.
+
+    With the ends a, b of p in standard deviations of its base, Z = Φ(b) − Φ(a), m = (φ(a) − φ(b))/Z and
+    m₂ = 1 + (a φ(a) − b φ(b))/Z, the first two moments of x = (z − μ_p)/σ_p,
+
+        KL = ln(σ_q Z_q) − ln(σ_p Z_p) + (σ_p² m₂ + 2 σ_p (μ_p − μ_q) m + (μ_p − μ_q)²)/(2 σ_q²) − m₂/2.
+
+    Computed in float64. Absolute error at most 3e-15 (1 + a²)/w², where w is the width of the interval, at most 1, and a its
+    end nearer to the mean, both in standard deviations.
+
+    Raises:
+        NotImplementedError: a base is not normal.
+    """
+    for base in (p.base, q.base):
+        if not isinstance(base, torch.distributions.Normal):
+            raise NotImplementedError(f"no closed form is known for the divergence of a truncated {type(base).__name__}")
+    (p_low, p_high), (q_low, q_high) = p._interval(), q._interval()
+    divergence = _normal_divergence(p.base.loc, p.base.scale, p.low, p.high, q.base.loc, q.base.scale, q.low, q.high)
+    return torch.where((p_low < q_low) | (p_high > q_high), math.inf, divergence)
+
+
+@torch.distributions.register_kl(Truncated, torch.distributions.Normal)
+def kl_truncated_normal(p: Truncated, q: torch.distributions.Normal) -> Tensor:
+    """KL(p ‖ q) of a truncated normal distribution and one that is not, in nats."""
+    return kl_truncated_truncated(p, Truncated(q, validate_args=False))
+
+
+@in_float64
+def _normal_divergence(
+    loc: Tensor, scale: Tensor, low: Tensor, high: Tensor, other_loc: Tensor, other_scale: Tensor, least: Tensor, most: Tensor
+) -> Tensor:
+    mass, mean, excess = _standard_moments(*(_standardized(end, loc, scale) for end in (low, high)))
+    other_mass = _standard_moments(*(_standardized(end, other_loc, other_scale) for end in (least, most)))[0]
+    square = 1 + excess
+    ratio, shift = scale / other_scale, (loc - other_loc) / other_scale
+    distance = ratio.square() * square + 2 * ratio * shift * mean + shift.square()
+    return other_mass - mass - ratio.log() + 0.5 * (distance - square)
+
+
+def _standardized(end: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
+    """(end − loc)/scale; at infinite ends the gradient is 0."""
+    finite = end.isfinite()
+    return torch.where(finite, (torch.where(finite, end, 0.0) - loc) / scale, end)
+
+
+def _log_ndtr(x: Tensor) -> Tensor:
+    """ln Φ(x) with its limits at ±∞, where the gradient is 0."""
+    finite = x.isfinite()
+    return torch.where(finite, log_ndtr(torch.where(finite, x, 0.0)), torch.where(x > 0, 0.0, -math.inf))
+
+
+def _standard_moments(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return ln Z, E[x] = (φ(a) − φ(b))/Z and E[x²] − 1 = (a φ(a) − b φ(b))/Z for a < b, either of which may be infinite."""
+    # Φ is symmetric: the interval is moved to the side where Z is a difference of small tails
+    flip = a > 0
+    low, high = torch.where(flip, -b, a), torch.where(flip, -a, b)
+    log_low, log_high = _log_ndtr(low), _log_ndtr(high)
+    lack = -torch.expm1(log_low - log_high)
+    log_mass = log_high + lack.log()
+    finite_low, finite_high = (torch.where(x.isfinite(), x, 0.0) for x in (low, high))
+    direct_low, direct_high = (
+        (-0.5 * (x.square() + math.log(2 * math.pi)) - log_mass).exp() for x in (finite_low, finite_high)
+    )
+    # in a tail the exponents would cancel: φ(high)/Φ(high) first, then the ratio of the densities
+    tail = high < 0
+    hazard = math.sqrt(2 / math.pi) / torch.special.erfcx(torch.where(tail, -math.sqrt(0.5) * high, 0.0)) / lack
+    drop = torch.where(tail, 0.5 * (finite_high - finite_low) * (finite_high + finite_low), 0.0)
+    at_low = torch.where(low.isfinite(), torch.where(tail, hazard * drop.clamp(max=0).exp(), direct_low), 0.0)
+    at_high = torch.where(high.isfinite(), torch.where(tail, hazard, direct_high), 0.0)
+    mean = at_low - at_high
+    return log_mass, torch.where(flip, -mean, mean), finite_low * at_low - finite_high * at_high

@@ -75,7 +75,7 @@ class VonMisesFisher(Reparameterizable):
         angle = polar_angle(concentration, self.dimension, generator)
         sample_grad = partial(von_mises_fisher_angle_grad, dimension=self.dimension)
         angle = implicit_sample(angle, sample_grad, concentration).unsqueeze(-1)
-        return angle.cos() * loc + angle.sin() * _tangent(loc, generator)
+        return angle.cos() * loc + angle.sin() * tangent(loc, generator)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The log-density, in nats; uses <loc, z> = 1 − |z − loc|²/2, which stays accurate for large κ."""
@@ -108,7 +108,7 @@ class VonMisesFisher(Reparameterizable):
         return along.unsqueeze(-1) * square + across.unsqueeze(-1) * (1 - square)
 
 
-def _tangent(loc: Tensor, generator: Generator | None) -> Tensor:
+def tangent(loc: Tensor, generator: Generator | None) -> Tensor:
     """Draw v, a uniform direction orthogonal to ``loc``; its gradient is that of the shortest rotation of ``loc``."""
     here = loc.detach()
     flat = uniform_direction((*loc.shape[:-1], loc.shape[-1] - 1), here, generator)

@@ -8,9 +8,17 @@ The value outside the domain is NaN. Derivatives of samples are taken at a fixed
 from irg_experiments.implicit.special.beta import beta_sample_grad, betainc
 from irg_experiments.implicit.special.gamma import gamma_sample_grad, log_gamma_sample_grad
 from irg_experiments.implicit.special.gammainc import gammainc, gammaincc
+from irg_experiments.implicit.special.inverse_gaussian import (
+    exp1e,
+    inverse_gaussian_cdf,
+    inverse_gaussian_sample_grad,
+    inverse_gaussian_sf,
+)
 from irg_experiments.implicit.special.log_gamma import log_gamma_cdf_difference, log_gamma_density
 from irg_experiments.implicit.special.normal import log_ndtr, ndtr, ndtri_exp
+from irg_experiments.implicit.special.owens_t import owens_t, skew_normal_cdf, skew_normal_sample_grad
 from irg_experiments.implicit.special.student_t import stdtr, student_t_sample_grad
+from irg_experiments.implicit.special.two_piece_normal import two_piece_normal_sample_grad
 from irg_experiments.implicit.special.von_mises import circular_variance, von_mises_cdf, von_mises_sample_grad
 from irg_experiments.implicit.special.von_mises_fisher import (
     log_sphere_area,
@@ -28,9 +36,13 @@ __all__ = [
     "beta_sample_grad",
     "betainc",
     "circular_variance",
+    "exp1e",
     "gamma_sample_grad",
     "gammainc",
     "gammaincc",
+    "inverse_gaussian_cdf",
+    "inverse_gaussian_sample_grad",
+    "inverse_gaussian_sf",
     "log_gamma_cdf_difference",
     "log_gamma_density",
     "log_gamma_sample_grad",
@@ -41,8 +53,12 @@ __all__ = [
     "mean_resultant_slope",
     "ndtr",
     "ndtri_exp",
+    "owens_t",
+    "skew_normal_cdf",
+    "skew_normal_sample_grad",
     "stdtr",
     "student_t_sample_grad",
+    "two_piece_normal_sample_grad",
     "von_mises_cdf",
     "von_mises_fisher_angle_grad",
     "von_mises_fisher_log_normalizer",
