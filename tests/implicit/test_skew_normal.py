@@ -8,7 +8,7 @@ import torch
 
 from irg_experiments import implicit
 from irg_experiments.implicit import special
-from tests.statistics import assert_law
+from tests.statistics import DRAWS, assert_law, assert_mean
 from tests.truth.tables import table
 
 PRECISIONS = [(torch.float32, 1e-7), (torch.float64, 4e-14)]
@@ -92,6 +92,19 @@ def test_second_derivatives():
         assert torch.autograd.gradcheck(function, (alpha, x), check_forward_ad=True)
     for function in (special.owens_t, special.skew_normal_cdf):
         assert torch.autograd.gradgradcheck(function, (alpha, x))
+
+
+@pytest.mark.parametrize("value", [-3.0, 0.5, 6.0])
+def test_the_implicit_gradient_is_the_conditional_mean_of_the_explicit_one(value: float):
+    alpha = torch.full((DRAWS,), value, dtype=torch.float64, requires_grad=True)
+    noise = torch.randn(2, DRAWS, dtype=torch.float64)
+    x = (alpha * noise[0].abs() + noise[1]) / (1 + alpha**2).sqrt()
+    (explicit,) = torch.autograd.grad(x.sum(), alpha)
+    x = x.detach()
+    implicit_grad = special.skew_normal_sample_grad(value, x)
+    for weight in (torch.ones_like(x), x, x.sin()):  # any function of x
+        assert_mean(weight * (explicit - implicit_grad), 0.0)
+    assert implicit_grad.var() < explicit.var()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -52,6 +52,7 @@ def _bessel_series(dimension: int) -> BesselSeries:
     return BesselSeries(order, steps, *(_summed(family, order) for family in _families()))
 
 
+@functools.cache
 def legendre_rule(count: int) -> tuple[tuple[float, float], ...]:
     """Nodes and weights of Gauss–Legendre integration on [0, 1]; the nodes are found by Newton's method."""
     rule = []
