@@ -1,16 +1,19 @@
 """Which variant of a custom ``torch.autograd.Function`` to call: for torch.compile, for torch.func, or for plain autograd."""
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import Function
+from torch.autograd import Function, forward_ad
 
 from irg_experiments.implicit.private_torch import (
     forward_ad_level,
     functorch_interpreters,
     functorch_is_active,
     functorch_vmap,
+    set_forward_mode,
 )
 
 
@@ -32,6 +35,26 @@ def is_traced() -> bool:
 def is_differentiated() -> bool:
     """Whether a derivative of the operations may be requested: by autograd, forward mode, torch.func or torch.compile."""
     return torch.is_grad_enabled() or forward_ad_level() >= 0 or is_traced()
+
+
+_JVP = Callable[..., Tensor]
+
+
+def forward_mode(jvp: _JVP) -> _JVP:
+    """Decorator of ``jvp(saved, ctx, *tangents)``: the ``jvp`` of a custom function, for nested forward mode.
+
+    torch turns forward mode off in a ``jvp``, also for outer levels of torch.func, so that jacfwd(jacfwd(f)) would be zero
+    without an error. Here it stays on, and the saved tensors lose the tangents of the own level only.
+    """
+
+    @functools.wraps(jvp)
+    def wrapped(ctx: Any, *tangents: Any) -> Tensor:
+        if not is_transformed():
+            return jvp(ctx.saved_tensors, ctx, *tangents)
+        with set_forward_mode(True):
+            return jvp([forward_ad.unpack_dual(value).primal for value in ctx.saved_tensors], ctx, *tangents)
+
+    return wrapped
 
 
 def eager(function: type[Function]) -> type[Function]:

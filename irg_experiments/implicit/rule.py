@@ -9,13 +9,13 @@ For a univariate distribution S is the cumulative distribution function F, and d
 depend on the sampler, so z may come from any sampler, including rejection.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from irg_experiments.implicit._autograd import apply, eager
+from irg_experiments.implicit._autograd import apply, eager, forward_mode
 
 SampleGrad = Callable[..., Tensor]
 
@@ -45,8 +45,9 @@ class _ForwardModeImplicitSample(_ImplicitSample):
     """``_ImplicitSample`` with forward-mode differentiation, which ``torch.compile`` cannot trace in a custom function."""
 
     @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> Tensor:
-        parameter, value = ctx.saved_tensors
+    @forward_mode
+    def jvp(saved: Sequence[Tensor], ctx: Any, *tangents: Any) -> Tensor:
+        parameter, value = saved
         return tangents[2] * ctx.sample_grad(parameter, value)
 
 
@@ -154,8 +155,9 @@ class _ForwardModeFirstOrder(_FirstOrder):
     """``_FirstOrder`` with forward-mode differentiation, which ``torch.compile`` cannot trace in a custom function."""
 
     @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> Tensor:
-        tangent, (noise, jacobian) = tangents[1], ctx.saved_tensors
+    @forward_mode
+    def jvp(saved: Sequence[Tensor], ctx: Any, *tangents: Any) -> Tensor:
+        tangent, (noise, jacobian) = tangents[1], saved
         if ctx.event_dim:
             solution = torch.linalg.solve_triangular(jacobian, tangent.unsqueeze(-1), upper=False).squeeze(-1)
         else:

@@ -145,15 +145,6 @@ def test_under_compile(names: tuple[str, ...]):
     torch.testing.assert_close(torch.compile(function, fullgraph=True)(*arguments), function(*arguments))
 
 
-def test_second_derivatives_of_gammainc_are_right_in_x_and_refused_in_a():
-    a, x = columns(GAMMA_ARGUMENTS[5:20])
-    assert torch.autograd.gradgradcheck(lambda x: special.gammainc(a, x), x.requires_grad_(), eps=1e-7, atol=1e-5)
-    a.requires_grad_()
-    (grad,) = torch.autograd.grad(special.gammainc(a, x).sum(), a, create_graph=True)
-    with pytest.raises(NotImplementedError, match="cannot be differentiated"):
-        torch.autograd.grad(grad.sum(), a)
-
-
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_gammainc_against_mpmath(dtype: torch.dtype):
     a, x, p, q = table("gammainc")

@@ -1,14 +1,17 @@
 """Turn a formula into a torch function, with type promotion, broadcasting, derivatives, vmap and forward mode."""
 
-from collections.abc import Sequence
+import functools
+import math
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from irg_experiments.implicit._autograd import apply, eager, is_differentiated
+from irg_experiments.implicit._autograd import apply, eager, forward_mode, is_differentiated, is_transformed
 from irg_experiments.implicit._kernel_cache import Formula
-from irg_experiments.implicit.compilation import evaluate
+from irg_experiments.implicit.compilation import EagerOnly, evaluate
+from irg_experiments.implicit.private_torch import forward_ad_level
 
 
 def elementwise(function: Formula, partials: Sequence[Formula], *arguments: Tensor | float) -> Tensor:
@@ -16,9 +19,9 @@ def elementwise(function: Formula, partials: Sequence[Formula], *arguments: Tens
 
     Args:
         function: computes values elementwise from tensors of one shape and one dtype, float32 or float64. It may stack several
-            values along a new first dimension if none of its partial derivatives is defined.
+            values along a new first dimension, as its partial derivatives then do.
         partials: the partial derivative by each argument, as a function of all arguments. Second derivatives differentiate it,
-            so it consists of differentiable operations, or raises.
+            so it consists of differentiable operations, such as ``derivative_of``, or raises.
         arguments: tensors that broadcast, at least one, and numbers. The tensors are promoted to one dtype; float16 and
             bfloat16 are computed in float32.
 
@@ -35,7 +38,9 @@ def elementwise(function: Formula, partials: Sequence[Formula], *arguments: Tens
     broadcast = torch.broadcast_tensors(*tensors)
     if not is_differentiated():
         return evaluate(function, broadcast)
-    return apply(_Elementwise, _ForwardModeElementwise, _EagerElementwise, function, tuple(partials), *broadcast)
+    # torch.compile traces tuples, but not instances as arguments
+    kept = tuple(partials) if torch.compiler.is_compiling() else _Partials(partials)
+    return apply(_Elementwise, _ForwardModeElementwise, _EagerElementwise, function, kept, *broadcast)
 
 
 def as_tensors(*arguments: Tensor | float) -> list[Tensor]:
@@ -61,11 +66,21 @@ def _promoted(arguments: Sequence[Tensor]) -> torch.dtype:
     return dtype if dtype.is_floating_point else torch.get_default_dtype()
 
 
+class _Partials:
+    """Partial derivatives as one argument of a custom function: torch.func counts each item of a tuple as an argument."""
+
+    def __init__(self, partials: Sequence[Formula]) -> None:
+        self.partials = partials
+
+    def __iter__(self) -> Iterator[Formula]:
+        return iter(self.partials)
+
+
 class _Elementwise(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(function: Formula, partials: tuple[Formula, ...], *arguments: Tensor) -> Tensor:
+    def forward(function: Formula, partials: "tuple[Formula, ...] | _Partials", *arguments: Tensor) -> Tensor:
         return evaluate(function, arguments)
 
     @staticmethod
@@ -78,21 +93,58 @@ class _Elementwise(torch.autograd.Function):
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         (grad,), arguments = grad_outputs, ctx.saved_tensors
         needed = ctx.needs_input_grad[2:]
-        gradients = (grad * evaluate(p, arguments) if need else None for p, need in zip(ctx.partials, needed, strict=True))
-        return None, None, *gradients
+        products = (grad * evaluate(p, arguments) if need else None for p, need in zip(ctx.partials, needed, strict=True))
+        if grad.dim() > arguments[0].dim():  # several values per element
+            products = (product if product is None else product.sum(0) for product in products)
+        return None, None, *products
 
 
 class _ForwardModeElementwise(_Elementwise):
     """Adds forward-mode differentiation, which ``torch.compile`` cannot trace in a custom function."""
 
     @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> Tensor:
-        arguments = ctx.saved_tensors
+    @forward_mode
+    def jvp(arguments: Sequence[Tensor], ctx: Any, *tangents: Any) -> Tensor:
         terms = [t * p(*arguments) for p, t in zip(ctx.partials, tangents[2:], strict=True) if t is not None]
-        return torch.stack(torch.broadcast_tensors(*terms)).sum(0)
+        return functools.reduce(torch.add, terms)
 
 
 _EagerElementwise = eager(_ForwardModeElementwise)
+
+
+def derivative_of(formula: Formula, index: int, what: str) -> Formula:
+    """The partial derivative of a formula, as a torch function that cannot be differentiated again.
+
+    Args:
+        formula: as for ``elementwise``, and made of operations that forward mode differentiates. No branch that is not selected
+            may have an infinite derivative. Where the formula is NaN, so is the derivative.
+        index: of the argument.
+        what: the name of the derivative in the error message of its own derivative.
+    """
+
+    def derivative(*arguments: Tensor) -> Tensor:
+        def of_one(x: Tensor) -> Tensor:
+            return formula(*arguments[:index], x, *arguments[index + 1 :])
+
+        value, slope = _with_slope(of_one, arguments[index])
+        return torch.where(value.isnan(), math.nan, slope)
+
+    rarely = EagerOnly(derivative)
+    refusal = not_implemented(what)
+    return lambda *arguments: elementwise(rarely, (refusal,) * len(arguments), *arguments)
+
+
+def _with_slope(formula: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
+    """An elementwise formula of one argument and its derivative."""
+    if is_transformed() or forward_ad_level() < 0:
+        result: tuple[Tensor, ...] = torch.func.jvp(formula, (x,), (torch.ones_like(x),))
+        return result[0], result[1]
+    # torch.func.jvp fails inside torch.autograd.forward_ad.dual_level
+    value, pullback, *_ = torch.func.vjp(formula, x)
+    if value.dim() == x.dim():
+        return value, pullback(torch.ones_like(value))[0]
+    units = torch.eye(len(value), dtype=x.dtype, device=x.device).view(len(value), len(value), *(1,) * x.dim())
+    return value, torch.stack([pullback(unit.expand_as(value))[0] for unit in units])
 
 
 def not_implemented(what: str) -> Formula:
