@@ -4,6 +4,9 @@ Each section is a list of rows: the arguments, which are float32 values, and the
 
     gamma       a, z, D, ∂D/∂a, ∂D/∂z, d²z/da², ∂²P/∂a²                D = dz/da
     log_gamma   a, l, E, ∂E/∂a, ∂E/∂l, d²l/da²                         E = dl/da at l = ln z
+    student_t   n, t, D, ∂D/∂n, ∂D/∂t, d²t/dn², ∂²F/∂n²                D = dt/dn
+    von_mises   κ, z, D, ∂D/∂κ, ∂D/∂z, d²z/dκ², ∂²F/∂κ²                D = dz/dκ
+    beta        a, b, z, A, ∂A/∂a, ∂A/∂b, ∂A/∂z, B, ∂B/∂b, ∂B/∂z, ∂²I/∂a², ∂²I/∂a∂b     A = dz/da, B = dz/db; ∂B/∂a follows
 
 The first derivatives D are those of the other scripts of this folder, as functions of arguments of any precision. Their
 derivatives in parameters are central differences with more digits than the differences lose. That in z is
@@ -23,11 +26,11 @@ import mpmath as mp
 import numpy as np
 from scipy import stats
 
-from tests.truth import gamma
+from tests.truth import beta, gamma, student_t, von_mises
 
 PATH = Path(__file__).with_suffix(".json")
 mp.mp.dps = 40
-STEP = mp.mpf(10) ** -20
+STEP = mp.mpf(10) ** -13
 TAILS = (1e-12, 1e-6, 1e-2, 0.2, 0.5, 0.8, 0.99, 1 - 1e-6)
 
 
@@ -36,16 +39,11 @@ def single(x):
 
 
 def difference(function, x):
-    """The derivative of a function that takes and returns 60 digits, by a central difference of order 2 in 1e-20."""
+    """The derivative of a function that has 40 digits, by a central difference."""
     with mp.workdps(60):
         x = mp.mpf(x)
         h = x * STEP
         return (function(x + h) - function(x - h)) / (2 * h)
-
-
-def spread(*rows):
-    """Every n-th tail with every n-th shape, so that all tails occur at every magnitude of shapes."""
-    return [pair for index, row in enumerate(rows) for pair in row[index % 2 :: 2]]
 
 
 def gamma_rows():
@@ -105,8 +103,121 @@ def check_gamma(rows):
     )
 
 
-SECTIONS = {"gamma": gamma_rows, "log_gamma": log_gamma_rows}
-CHECKS = {"gamma": check_gamma}
+def student_t_rows():
+    for index, n in enumerate([*np.logspace(-2, 4, 25), 1.0, 2.0, 1e6, 1e8]):
+        n = single(n)
+        for t in (1e-12, 1e-6, 1e-2, 0.2, 0.45, 0.7, 0.999)[index % 2 :: 2]:
+            x = single(np.clip(stats.t.ppf(t, n), -1e30, 1e30))
+            yield univariate_row(n, x, student_t.derivative, student_t_log_density)
+
+
+def student_t_log_density(n, t):
+    """The derivatives of ln p in n and t, and ln p."""
+    q = t * t / n
+    in_n = student_t.kappa(n) - 1 / (2 * n) - mp.log1p(q) / 2 + (n + 1) / (2 * n) * q / (1 + q)
+    log_p = mp.loggamma((n + 1) / 2) - mp.loggamma(n / 2) - mp.log(mp.pi * n) / 2 - (n + 1) / 2 * mp.log1p(q)
+    return in_n, -(n + 1) * t / (n + t * t), log_p
+
+
+def von_mises_rows():
+    for index, (k, z) in enumerate(von_mises.inputs()):
+        if index % 4 == (index // 13) % 4 and abs(z) < 3.1415 and k < 2e8:
+            yield univariate_row(k, z, von_mises_derivative, von_mises_log_density)
+
+
+def von_mises_derivative(k, z):
+    return -mp.sin(z) * von_mises.derivative_over_sine(k, mp.cos(z / 2) ** 2)
+
+
+def von_mises_log_density(k, z):
+    s = mp.sin(z / 2) ** 2
+    log_p = -2 * k * s - mp.log(2 * mp.pi * von_mises.scaled_i0(k))
+    return von_mises.one_minus_ratio(k) - 2 * s, -k * mp.sin(z), log_p
+
+
+def univariate_row(parameter, z, derivative, log_density):
+    with mp.workdps(60):
+        phi, z = mp.mpf(parameter), mp.mpf(z)
+        d = derivative(phi, z)
+        d_phi = difference(lambda x: derivative(x, z), phi)
+        in_phi, in_z, log_p = log_density(phi, z)
+        d_z = -in_phi - in_z * d
+        return [parameter, z, d, d_phi, d_z, d_phi + d_z * d, -mp.exp(log_p) * (d_phi + in_phi * d)]
+
+
+def check_student_t(rows):
+    """∂²F/∂n² from second differences of mpmath's incomplete beta function."""
+    return check_in_parameter(rows, student_t.cdf, 100)
+
+
+def check_von_mises(rows):
+    """∂²F/∂κ² from second differences of the distribution function."""
+
+    def cdf(k, z):
+        tail = von_mises.upper_tail(k, abs(z))
+        return tail if z < 0 else 1 - tail
+
+    return check_in_parameter(rows, cdf, 30)
+
+
+def check_in_parameter(rows, cdf, largest):
+    h = mp.mpf(10) ** -8
+    worst = mp.mpf(0)
+    for phi, z, *_, expected in rows[::7]:
+        if 1e-2 <= phi < largest:
+            with mp.workdps(40):
+                second = [cdf(mp.mpf(phi) * (1 + k * h), z) for k in (-1, 0, 1)]
+                second = (second[0] - 2 * second[1] + second[2]) / (phi * h) ** 2
+            worst = max(worst, abs(second / expected - 1))
+    return worst
+
+
+def beta_rows():
+    rng = np.random.default_rng(20240521)
+    for _ in range(110):
+        yield beta_row(*beta.draw(rng))
+
+
+def beta_row(a, b, z):
+    def both(a, b):
+        return beta.truth(a, b, z, 60)[:2]
+
+    with mp.workdps(60):
+        a, b, z = mp.mpf(a), mp.mpf(b), mp.mpf(z)
+        d_a, d_b = both(a, b)
+        step_a, step_b = a * STEP, b * STEP
+        right, left = both(a + step_a, b), both(a - step_a, b)
+        up, down = both(a, b + step_b), both(a, b - step_b)
+        aa, ab = (right[0] - left[0]) / (2 * step_a), (up[0] - down[0]) / (2 * step_b)
+        bb = (up[1] - down[1]) / (2 * step_b)
+        log_p_a = mp.log(z) - mp.digamma(a) + mp.digamma(a + b)
+        log_p_b = mp.log1p(-z) - mp.digamma(b) + mp.digamma(a + b)
+        log_p_z = (a - 1) / z - (b - 1) / (1 - z)
+        p = beta.density(a, b, z) / (z * (1 - z))
+        in_aa, in_ab = -p * (aa + log_p_a * d_a), -p * (ab + log_p_b * d_a)
+        return [a, b, z, d_a, aa, ab, -log_p_a - log_p_z * d_a, d_b, bb, -log_p_b - log_p_z * d_b, in_aa, in_ab]
+
+
+def check_beta(rows):
+    """∂²I/∂a∂b from differences of the distribution function, which mpmath computes by another series."""
+    h, worst = mp.mpf(10) ** -8, mp.mpf(0)
+    for a, b, z, *_, expected in rows[::6]:
+        if a < 50 and b < 50:
+            with mp.workdps(45):
+                ends = [[mp.betainc(a * (1 + i * h), b * (1 + j * h), 0, z, regularized=True) for j in (-1, 1)] for i in (-1, 1)]
+                mixed = (ends[1][1] - ends[1][0] - ends[0][1] + ends[0][0]) / (4 * a * b * h * h)
+            worst = max(worst, abs(mixed / expected - 1))
+    return worst
+
+
+SECTIONS = {
+    "gamma": gamma_rows,
+    "log_gamma": log_gamma_rows,
+    "student_t": student_t_rows,
+    "von_mises": von_mises_rows,
+    "beta": beta_rows,
+}
+CHECKS = {"gamma": check_gamma, "student_t": check_student_t, "von_mises": check_von_mises, "beta": check_beta}
 
 
 def main():

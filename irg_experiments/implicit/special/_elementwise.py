@@ -7,11 +7,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from irg_experiments.implicit._autograd import apply, eager, forward_mode, is_differentiated, is_transformed
 from irg_experiments.implicit._kernel_cache import Formula
 from irg_experiments.implicit.compilation import EagerOnly, evaluate
-from irg_experiments.implicit.private_torch import forward_ad_level
+from irg_experiments.implicit.private_torch import forward_ad_level, set_forward_mode
 
 
 def elementwise(function: Formula, partials: Sequence[Formula], *arguments: Tensor | float) -> Tensor:
@@ -116,17 +117,14 @@ def derivative_of(formula: Formula, index: int, what: str) -> Formula:
     """The partial derivative of a formula, as a torch function that cannot be differentiated again.
 
     Args:
-        formula: as for ``elementwise``, and made of operations that forward mode differentiates. No branch that is not selected
-            may have an infinite derivative. Where the formula is NaN, so is the derivative.
+        formula: as for ``elementwise``, and made of operations that forward mode differentiates. Where the formula is NaN, so
+            is the derivative.
         index: of the argument.
         what: the name of the derivative in the error message of its own derivative.
     """
 
     def derivative(*arguments: Tensor) -> Tensor:
-        def of_one(x: Tensor) -> Tensor:
-            return formula(*arguments[:index], x, *arguments[index + 1 :])
-
-        value, slope = _with_slope(of_one, arguments[index])
+        value, slope = _with_slope(formula, index, arguments)
         return torch.where(value.isnan(), math.nan, slope)
 
     rarely = EagerOnly(derivative)
@@ -134,17 +132,30 @@ def derivative_of(formula: Formula, index: int, what: str) -> Formula:
     return lambda *arguments: elementwise(rarely, (refusal,) * len(arguments), *arguments)
 
 
-def _with_slope(formula: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
-    """An elementwise formula of one argument and its derivative."""
+def _with_slope(formula: Callable[..., Tensor], index: int, arguments: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """A formula and its derivative in one argument, by forward mode: where it selects, the other branch may be infinite."""
     if is_transformed() or forward_ad_level() < 0:
-        result: tuple[Tensor, ...] = torch.func.jvp(formula, (x,), (torch.ones_like(x),))
+        point = arguments[index]
+        result: tuple[Tensor, ...] = torch.func.jvp(
+            lambda x: formula(*arguments[:index], x, *arguments[index + 1 :]), (point,), (torch.ones_like(point),)
+        )
         return result[0], result[1]
-    # torch.func.jvp fails inside torch.autograd.forward_ad.dual_level
-    value, pullback, *_ = torch.func.vjp(formula, x)
-    if value.dim() == x.dim():
-        return value, pullback(torch.ones_like(value))[0]
-    units = torch.eye(len(value), dtype=x.dtype, device=x.device).view(len(value), len(value), *(1,) * x.dim())
-    return value, torch.stack([pullback(unit.expand_as(value))[0] for unit in units])
+    # forward mode is in use, and its levels do not nest: use the present one, without the tangents that it has
+    with set_forward_mode(True):
+        plain = [forward_ad.unpack_dual(argument).primal for argument in arguments]
+        plain[index] = forward_ad.make_dual(plain[index], torch.ones_like(plain[index]))
+        value, slope = forward_ad.unpack_dual(formula(*plain))
+        return value, torch.zeros_like(value) if slope is None else slope
+
+
+def differentiable(formula: Formula, partials: Sequence[Formula]) -> Formula:
+    """A partial derivative of ``elementwise`` that has partial derivatives of its own, in place of those of its operations."""
+
+    def partial(*arguments: Tensor) -> Tensor:
+        return elementwise(formula, partials, *arguments) if is_differentiated() else formula(*arguments)
+
+    partial.__name__, partial.__qualname__, partial.__module__ = formula.__name__, formula.__qualname__, formula.__module__
+    return partial
 
 
 def not_implemented(what: str) -> Formula:

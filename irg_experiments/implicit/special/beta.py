@@ -40,7 +40,7 @@ from torch import Tensor
 
 from irg_experiments.implicit.special._arithmetic import horner
 from irg_experiments.implicit.special._beta_coefficients import BETA_RULES, DIGAMMA_TERMS, STIRLING_TERMS, BetaRule
-from irg_experiments.implicit.special._elementwise import elementwise, not_implemented
+from irg_experiments.implicit.special._elementwise import derivative_of, differentiable, elementwise
 
 # C in the boundary between the two sides
 _SIDE = 0.75
@@ -66,7 +66,7 @@ def beta_sample_grad(a: Tensor | float, b: Tensor | float, z: Tensor | float) ->
 
     Source: Figurnov, Mohamed & Mnih (2018), univariate case; the module's docstring describes the computation.
     """
-    dz_da, dz_db = elementwise(_both_sample_grads, _VALUES_ONLY, a, b, z).unbind()
+    dz_da, dz_db = elementwise(_both_sample_grads, _SAMPLE_GRAD_SLOPES, a, b, z).unbind()
     return dz_da, dz_db
 
 
@@ -90,9 +90,6 @@ def betainc(a: Tensor | float, b: Tensor | float, x: Tensor | float) -> Tensor:
     return elementwise(_betainc, (_betainc_grad_a, _betainc_grad_b, _beta_density), a, b, x)
 
 
-_VALUES_ONLY = (not_implemented("the derivative of a Beta sample"),) * 3
-
-
 def _betainc_grad_a(a: Tensor, b: Tensor, x: Tensor) -> Tensor:
     return -_beta_density(a, b, x) * beta_sample_grad(a, b, x)[0]
 
@@ -110,6 +107,11 @@ def _beta_density(a: Tensor, b: Tensor, x: Tensor) -> Tensor:
 def _both_sample_grads(a: Tensor, b: Tensor, z: Tensor) -> Tensor:
     """dz/da and dz/db along a new first dimension, computed together as they share most operations."""
     return torch.stack(_sample_grads(a, b, z))
+
+
+_SAMPLE_GRAD_SLOPES = tuple(
+    derivative_of(_both_sample_grads, index, "the second derivative of a Beta sample") for index in range(3)
+)
 
 
 def _sample_grads(a: Tensor, b: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
@@ -228,7 +230,7 @@ def _tail_length(
         rate = total * sign * small * (1 + change) / inner - slope
         # a step from a length that is far too large may become negative
         length = torch.maximum(length - (phi / k.cut).log() * phi / rate, 0.3 * length)
-    return length
+    return length.detach()  # the integrals do not depend on it
 
 
 def _digamma_difference(k: BetaRule, p: Tensor, d: Tensor) -> Tensor:
