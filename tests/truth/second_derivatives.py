@@ -6,6 +6,7 @@ Each section is a list of rows: the arguments, which are float32 values, and the
     log_gamma   a, l, E, ∂E/∂a, ∂E/∂l, d²l/da²                         E = dl/da at l = ln z
     student_t   n, t, D, ∂D/∂n, ∂D/∂t, d²t/dn², ∂²F/∂n²                D = dt/dn
     von_mises   κ, z, D, ∂D/∂κ, ∂D/∂z, d²z/dκ², ∂²F/∂κ²                D = dz/dκ
+    von_mises_fisher   d, κ, θ, D, ∂D/∂κ, ∂D/∂θ, d²θ/dκ²               D = dθ/dκ
     beta        a, b, z, A, ∂A/∂a, ∂A/∂b, ∂A/∂z, B, ∂B/∂b, ∂B/∂z, ∂²I/∂a², ∂²I/∂a∂b     A = dz/da, B = dz/db; ∂B/∂a follows
 
 The first derivatives D are those of the other scripts of this folder, as functions of arguments of any precision. Their
@@ -26,7 +27,7 @@ import mpmath as mp
 import numpy as np
 from scipy import stats
 
-from tests.truth import beta, gamma, student_t, von_mises
+from tests.truth import beta, gamma, student_t, von_mises, von_mises_fisher
 
 PATH = Path(__file__).with_suffix(".json")
 mp.mp.dps = 40
@@ -135,6 +136,35 @@ def von_mises_log_density(k, z):
     return von_mises.one_minus_ratio(k) - 2 * s, -k * mp.sin(z), log_p
 
 
+def von_mises_fisher_rows():
+    for d in (2, 3, 4, 10, 100):
+        for index, k in enumerate(np.float32(np.logspace(-3, 5, 9))):
+            for w in von_mises_fisher.quantiles(d, float(k))[index % 2 :: 3]:
+                if abs(w) < 1:
+                    yield von_mises_fisher_row(d, float(k), single(np.arccos(w)))
+
+
+def von_mises_fisher_row(d, k, angle):
+    theta = mp.mpf(angle)
+
+    def ratio(k):
+        return von_mises_fisher.ratio_and_log_bessel(k, mp.mpf(d) / 2 - 1)[0]
+
+    def derivative(k):
+        with mp.workdps(45):
+            return -von_mises_fisher.sample_grad(d, k, mp.cos(theta), ratio(k)) / mp.sin(theta)
+
+    grad, in_k = derivative(mp.mpf(k)), difference(derivative, k)
+    in_angle = -(mp.cos(theta) - ratio(mp.mpf(k))) - (-k * mp.sin(theta) + (d - 2) * mp.cot(theta)) * grad
+    return [d, k, angle, grad, in_k, in_angle, in_k + in_angle * grad]
+
+
+def check_von_mises_fisher(rows):
+    """∂D/∂κ of d = 2, the von Mises distribution."""
+    circle = [row for row in rows if row[0] == 2 and 1e-2 < row[1] < 2e4]
+    return max(abs(univariate_row(k, z, von_mises_derivative, von_mises_log_density)[3] / row[4] - 1) for row in circle for _, k, z in [row[:3]])
+
+
 def univariate_row(parameter, z, derivative, log_density):
     with mp.workdps(60):
         phi, z = mp.mpf(parameter), mp.mpf(z)
@@ -215,9 +245,10 @@ SECTIONS = {
     "log_gamma": log_gamma_rows,
     "student_t": student_t_rows,
     "von_mises": von_mises_rows,
+    "von_mises_fisher": von_mises_fisher_rows,
     "beta": beta_rows,
 }
-CHECKS = {"gamma": check_gamma, "student_t": check_student_t, "von_mises": check_von_mises, "beta": check_beta}
+CHECKS = {"gamma": check_gamma, "student_t": check_student_t, "von_mises": check_von_mises, "von_mises_fisher": check_von_mises_fisher, "beta": check_beta}
 
 
 def main():

@@ -12,6 +12,12 @@ def horner(coefficients: tuple[float, ...], x: Tensor) -> Tensor:
     return total
 
 
+def inside(x: Tensor, low: float, high: float, domain: tuple[float, float]) -> Tensor:
+    """x of the domain moved into [low, high], with the derivative 1: for formulas without a finite derivative at the ends."""
+    moved = torch.where((x >= domain[0]) & (x <= domain[1]), x.clamp(low, high), x)
+    return x + (moved - x).detach()
+
+
 def log_ratio(u: Tensor) -> Tensor:
     """ln(u)/(u − 1) for u > 0, in a form that is smooth at u = 1 and loses no digits near it, nor do its derivatives.
 

@@ -117,23 +117,28 @@ def derivative_of(formula: Formula, index: int, what: str) -> Formula:
     """The partial derivative of a formula, as a torch function that cannot be differentiated again.
 
     Args:
-        formula: as for ``elementwise``, and made of operations that forward mode differentiates. Where the formula is NaN, so
-            is the derivative.
+        formula: as for ``elementwise``, and made of operations that forward mode differentiates. Where it is NaN, so is the
+            derivative.
         index: of the argument.
         what: the name of the derivative in the error message of its own derivative.
     """
 
     def derivative(*arguments: Tensor) -> Tensor:
-        value, slope = _with_slope(formula, index, arguments)
+        value, slope = with_slope(formula, index, arguments)
         return torch.where(value.isnan(), math.nan, slope)
 
+    return last_derivative(derivative, what)
+
+
+def last_derivative(derivative: Formula, what: str) -> Formula:
+    """A formula as a torch function that cannot be differentiated, evaluated eagerly; ``what`` is its name in the error."""
     rarely = EagerOnly(derivative)
     refusal = not_implemented(what)
     return lambda *arguments: elementwise(rarely, (refusal,) * len(arguments), *arguments)
 
 
-def _with_slope(formula: Callable[..., Tensor], index: int, arguments: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """A formula and its derivative in one argument, by forward mode: where it selects, the other branch may be infinite."""
+def with_slope(formula: Callable[..., Tensor], index: int, arguments: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """A formula and its derivative in one argument, by forward mode: what ``torch.where`` does not select may be infinite."""
     if is_transformed() or forward_ad_level() < 0:
         point = arguments[index]
         result: tuple[Tensor, ...] = torch.func.jvp(

@@ -34,7 +34,7 @@ import torch
 from torch import Tensor
 
 from irg_experiments.implicit.special._arithmetic import horner, log_ratio, reciprocals
-from irg_experiments.implicit.special._elementwise import derivative_of, elementwise
+from irg_experiments.implicit.special._elementwise import derivative_of, elementwise, last_derivative, with_slope
 from irg_experiments.implicit.special._gamma_coefficients import GAMMA_FITS, GammaFit
 
 # for smaller z, ln z comes from the caller, as z itself may have underflowed
@@ -96,9 +96,19 @@ def _log_gamma_sample_grad(a: Tensor, log_z: Tensor) -> Tensor:
 
 
 def _smooth_sample_grad(a: Tensor, z: Tensor) -> Tensor:
-    """The same, with finite derivatives: that in z, infinite at z = 0, is held from the smallest normal number down."""
-    z = z + (z.clamp(min=torch.finfo(z.dtype).tiny) - z).detach()
-    return z * _log_sample_grad(a, z, z.log(), _smooth_leading_term)
+    """The same in a form that can be differentiated in a."""
+    return torch.where(z == 0, 0.0, z * _log_sample_grad(a, z, z.log(), _smooth_leading_term))
+
+
+def _slope_in_z(a: Tensor, z: Tensor) -> Tensor:
+    """∂D/∂z = E + ∂E/∂ln z for E = D/z, whose derivative in z itself overflows; at z = 0 that of the smallest normal number."""
+
+    def relative(a: Tensor, z: Tensor, log_z: Tensor) -> Tensor:
+        return _log_sample_grad(a, z * (log_z - log_z.detach()).exp(), log_z, _smooth_leading_term)
+
+    z = torch.where(z >= 0, z.clamp(min=torch.finfo(z.dtype).tiny), z)
+    value, slope = with_slope(relative, 2, (a, z, z.log()))
+    return value + slope
 
 
 def _smooth_log_sample_grad(a: Tensor, log_z: Tensor) -> Tensor:
@@ -108,7 +118,7 @@ def _smooth_log_sample_grad(a: Tensor, log_z: Tensor) -> Tensor:
 
 
 _WHAT = "the second derivative of a Gamma sample"
-_SAMPLE_GRAD_SLOPES = tuple(derivative_of(_smooth_sample_grad, index, _WHAT) for index in range(2))
+_SAMPLE_GRAD_SLOPES = derivative_of(_smooth_sample_grad, 0, _WHAT), last_derivative(_slope_in_z, _WHAT)
 _LOG_SAMPLE_GRAD_SLOPES = tuple(derivative_of(_smooth_log_sample_grad, index, _WHAT) for index in range(2))
 
 

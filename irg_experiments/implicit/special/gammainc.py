@@ -72,11 +72,16 @@ def gammaincc(a: Tensor | float, x: Tensor | float) -> Tensor:
 
 
 def _gammainc_grad_a(a: Tensor, x: Tensor) -> Tensor:
-    return -_density(a, x) * gamma_sample_grad(a, x)
+    return -_inner_density(a, x) * gamma_sample_grad(a, x)
 
 
 def _gammaincc_grad_a(a: Tensor, x: Tensor) -> Tensor:
-    return _density(a, x) * gamma_sample_grad(a, x)
+    return _inner_density(a, x) * gamma_sample_grad(a, x)
+
+
+def _inner_density(a: Tensor, x: Tensor) -> Tensor:
+    """The density, finite at x = 0, where it multiplies a derivative that is zero."""
+    return _density(a, x.clamp(min=torch.finfo(x.dtype).tiny))
 
 
 def _minus_density(a: Tensor, x: Tensor) -> Tensor:
