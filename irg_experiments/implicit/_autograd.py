@@ -10,8 +10,10 @@ from torch.autograd import Function, forward_ad
 
 from irg_experiments.implicit.private_torch import (
     forward_ad_level,
+    functorch_grad,
     functorch_interpreters,
     functorch_is_active,
+    functorch_jvp,
     functorch_vmap,
     set_forward_mode,
 )
@@ -25,6 +27,15 @@ def is_transformed() -> bool:
 def is_batched() -> bool:
     """Whether torch.func.vmap is among the active transformations."""
     return is_transformed() and any(level.key() == functorch_vmap for level in functorch_interpreters())
+
+
+def derivative_order() -> int:
+    """How many times transformations of torch.func are about to differentiate; 0 outside them, and in torch.compile."""
+    if not is_transformed():
+        return 0
+    levels = [level.key() for level in functorch_interpreters()]
+    outer = forward_ad_level() >= 0 and functorch_jvp not in levels  # torch.autograd.forward_ad around torch.func
+    return levels.count(functorch_grad) + levels.count(functorch_jvp) + outer
 
 
 def is_traced() -> bool:

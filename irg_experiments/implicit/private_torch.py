@@ -22,6 +22,8 @@ NAMES = {
     "functorch_is_active": "torch._C._are_functorch_transforms_active",
     "functorch_interpreters": "torch._C._functorch.get_interpreter_stack",
     "functorch_vmap": "torch._C._functorch.TransformType.Vmap",
+    "functorch_grad": "torch._C._functorch.TransformType.Grad",
+    "functorch_jvp": "torch._C._functorch.TransformType.Jvp",
     "set_forward_mode": "torch.autograd.forward_ad._set_fwd_grad_enabled",
     # sampling/gamma.py: torch's sampler with a generator
     "standard_gamma": "torch._standard_gamma",

@@ -162,7 +162,11 @@ def von_mises_fisher_row(d, k, angle):
 def check_von_mises_fisher(rows):
     """∂D/∂κ of d = 2, the von Mises distribution."""
     circle = [row for row in rows if row[0] == 2 and 1e-2 < row[1] < 2e4]
-    return max(abs(univariate_row(k, z, von_mises_derivative, von_mises_log_density)[3] / row[4] - 1) for row in circle for _, k, z in [row[:3]])
+    return max(
+        abs(univariate_row(k, z, von_mises_derivative, von_mises_log_density)[3] / row[4] - 1)
+        for row in circle
+        for _, k, z in [row[:3]]
+    )
 
 
 def univariate_row(parameter, z, derivative, log_density):
@@ -234,7 +238,9 @@ def check_beta(rows):
     for a, b, z, *_, expected in rows[::6]:
         if a < 50 and b < 50:
             with mp.workdps(45):
-                ends = [[mp.betainc(a * (1 + i * h), b * (1 + j * h), 0, z, regularized=True) for j in (-1, 1)] for i in (-1, 1)]
+                ends = [
+                    [mp.betainc(a * (1 + i * h), b * (1 + j * h), 0, z, regularized=True) for j in (-1, 1)] for i in (-1, 1)
+                ]
                 mixed = (ends[1][1] - ends[1][0] - ends[0][1] + ends[0][0]) / (4 * a * b * h * h)
             worst = max(worst, abs(mixed / expected - 1))
     return worst
@@ -248,7 +254,13 @@ SECTIONS = {
     "von_mises_fisher": von_mises_fisher_rows,
     "beta": beta_rows,
 }
-CHECKS = {"gamma": check_gamma, "student_t": check_student_t, "von_mises": check_von_mises, "von_mises_fisher": check_von_mises_fisher, "beta": check_beta}
+CHECKS = {
+    "gamma": check_gamma,
+    "student_t": check_student_t,
+    "von_mises": check_von_mises,
+    "von_mises_fisher": check_von_mises_fisher,
+    "beta": check_beta,
+}
 
 
 def main():

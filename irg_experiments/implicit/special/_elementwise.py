@@ -139,8 +139,9 @@ def last_derivative(derivative: Formula, what: str) -> Formula:
 
 def with_slope(formula: Callable[..., Tensor], index: int, arguments: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """A formula and its derivative in one argument, by forward mode: what ``torch.where`` does not select may be infinite."""
+    # make_dual takes no expanded tensors
+    point = arguments[index].clone(memory_format=torch.contiguous_format)
     if is_transformed() or forward_ad_level() < 0:
-        point = arguments[index]
         result: tuple[Tensor, ...] = torch.func.jvp(
             lambda x: formula(*arguments[:index], x, *arguments[index + 1 :]), (point,), (torch.ones_like(point),)
         )
@@ -148,7 +149,8 @@ def with_slope(formula: Callable[..., Tensor], index: int, arguments: Sequence[T
     # forward mode is in use, and its levels do not nest: use the present one, without the tangents that it has
     with set_forward_mode(True):
         plain = [forward_ad.unpack_dual(argument).primal for argument in arguments]
-        plain[index] = forward_ad.make_dual(plain[index], torch.ones_like(plain[index]))
+        point = forward_ad.unpack_dual(point).primal
+        plain[index] = forward_ad.make_dual(point, torch.ones_like(point))
         value, slope = forward_ad.unpack_dual(formula(*plain))
         return value, torch.zeros_like(value) if slope is None else slope
 
