@@ -141,7 +141,7 @@ def _by_newton(value: Tensor, standardization: Callable[[Tensor], Tensor], event
             jacobian = torch.stack([pullback(unit.expand_as(noise))[0] for unit in units], -2).detach()
         else:
             jacobian = pullback(torch.ones_like(noise))[0].detach()
-    sample = value
+    sample, tie = value, standardization(value)
     for _ in range(order):
         residual = standardization(sample) - noise
         if event_dim:
@@ -149,32 +149,36 @@ def _by_newton(value: Tensor, standardization: Callable[[Tensor], Tensor], event
         else:
             step = residual / jacobian
         sample = sample - step
-    return _InsideTransforms.apply(sample)
+    return _InsideTransforms.apply(sample, tie)
 
 
 class _InsideTransforms(torch.autograd.Function):
-    """Identity that only transformations of torch.func differentiate, whose number is known in advance."""
+    """Identity on ``value`` that only transformations of torch.func differentiate, whose number is known in advance.
+
+    So are its derivatives: ``tie``, which depends on the parameters, leads any other differentiation to the error.
+    """
 
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(value: Tensor) -> Tensor:
+    def forward(value: Tensor, tie: Tensor) -> Tensor:
         return value.clone()
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        pass
+        ctx.save_for_backward(inputs[1])
+        ctx.save_for_forward(inputs[1])
 
     @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None]:
         if not is_transformed():
             raise NotImplementedError(_NOT_IMPLEMENTED)
-        return grad_outputs[0]
+        return _InsideTransforms.apply(grad_outputs[0], *ctx.saved_tensors), None
 
     @staticmethod
     @forward_mode
     def jvp(saved: Sequence[Tensor], ctx: Any, *tangents: Any) -> Tensor:
-        return tangents[0].clone()
+        return _InsideTransforms.apply(tangents[0], *saved)
 
 
 _NOT_IMPLEMENTED = (
