@@ -65,8 +65,10 @@ def implicit_sample(value: Tensor, sample_grad: SampleGrad, parameter: Tensor) -
         parameter: φ, with the shape of ``value``.
 
     Returns:
-        ``value``, with dz/dφ attached. Second derivatives differentiate ``sample_grad``, which must raise if it cannot be
-        differentiated (see ``irg_experiments.implicit.special``).
+        ``value``, with dz/dφ attached. The second derivative, ∂D/∂φ + D ∂D/∂z for D = ``sample_grad``, differentiates
+        ``sample_grad`` in both arguments. It must raise if it cannot be differentiated; those of
+        ``irg_experiments.implicit.special`` can be once. A function that draws is evaluated again below vmap, so
+        torch.func.hessian refuses it: use jacrev(jacrev(f)), or jacfwd(jacrev(f)) with ``randomness="same"``.
 
     Source: Figurnov, Mohamed & Mnih (2018).
     """

@@ -29,7 +29,7 @@ class MixtureSameFamily(ReparameterizableByCDF, torch.distributions.MixtureSameF
     With s_kj = d ln q_kj / dz_j the Jacobian of a vector is ∂S_i/∂z_j = Σ_k π_k(z_<i) (F_ki − S_i) s_kj for j < i, and the
     conditional density Σ_k π_k(z_<i) q_ki for j = i: D² numbers per sample. Where S exceeds 1/2, the upper tails replace F. The
     gradient is unbiased; its variance grows with the distance between components, as the density between them is low. Second
-    derivatives raise NotImplementedError.
+    derivatives need nested transformations of torch.func, such as jacrev(jacrev(f)); otherwise they raise NotImplementedError.
 
     Raises:
         TypeError, ValueError: in ``rsample``, if the components are discrete, have no cdf, or are dependent vectors;

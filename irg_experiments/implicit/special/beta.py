@@ -61,8 +61,11 @@ def beta_sample_grad(a: Tensor | float, b: Tensor | float, z: Tensor | float) ->
         NaN. Relative error at most 7e-8 in float32 and 3e-14 in float64, for a and b between 1e-2 and 1e3 and z between the
         quantiles 1e-10 and 1 − 1e-10.
 
+        Relative error of their derivatives in a, b and z at most 1e-11 in float64 and 3e-5 in float32 in this range; at
+        z = 0 and z = 1, where those in z may be infinite, those of the next float are returned.
+
     Raises:
-        NotImplementedError: the results are differentiated.
+        NotImplementedError: the second derivative of the results is requested.
 
     Source: Figurnov, Mohamed & Mnih (2018), univariate case; the module's docstring describes the computation.
     """
@@ -82,8 +85,11 @@ def betainc(a: Tensor | float, b: Tensor | float, x: Tensor | float) -> Tensor:
         Values in [0, 1]; NaN for a ≤ 0, b ≤ 0, x outside [0, 1] and NaN. Absolute error at most 3e-8 in float32 and 5e-15 in
         float64, for a and b between 1e-2 and 1e3.
 
+        Relative error of second derivatives in a and b at most 1e-9 in float64, for 0 < x < 1; that of the density in float32,
+        about eps ln Γ(a + b).
+
     Raises:
-        NotImplementedError: a second derivative needs the derivative of ``beta_sample_grad``.
+        NotImplementedError: a third derivative that involves a or b.
 
     Source: DLMF 8.17; the method of computation is described in the module's docstring.
     """

@@ -55,8 +55,8 @@ def gammainc(a: Tensor | float, x: Tensor | float) -> Tensor:
     Returns:
         Values in [0, 1]; NaN outside the domain. Absolute error at most 1e-14 in float64 and 4e-7 in float32, over shapes 1e-3
         to 1e6. The derivatives are p(a, x) in x and −p(a, x) D(a, x) in a, with the density p and the sample derivative D of
-        ``gamma_sample_grad``. The second derivative in a, −p (∂D/∂a + D ∂(ln p)/∂a), has an error of at most 1e-11 p D/a
-        (1 + √a) in float64.
+        ``gamma_sample_grad``. The second derivative in a, −p (∂D/∂a + D ∂(ln p)/∂a), has an error of at most 1e-9 p (1 +
+        √a) D/a in float64 for shapes up to 1e4, which grows with a as that of the density. Those that involve x are for x > 0.
 
     Raises:
         NotImplementedError: a third derivative that involves a.

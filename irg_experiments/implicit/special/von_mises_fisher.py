@@ -142,11 +142,12 @@ def von_mises_fisher_angle_grad(concentration: Tensor | float, angle: Tensor | f
 
     Returns:
         The derivative, zero or negative; 0 at both ends; NaN outside the domain. Relative error at most 4e-7 in float32 and
-        1e-13 in float64, for κ from 1e-3 to 1e5 between the quantiles 1e-9 and 1 − 1e-9.
+        1e-13 in float64, for κ from 1e-3 to 1e5 between the quantiles 1e-9 and 1 − 1e-9. That of its derivatives in κ and θ,
+        between the quantiles 1e-6 and 1 − 1e-6, is at most 1e-11 in float64 and 3e-5 in float32.
 
     Raises:
         ValueError: ``dimension`` is below 2.
-        NotImplementedError: the result is differentiated.
+        NotImplementedError: the second derivative of the result is requested.
 
     Source: Figurnov, Mohamed & Mnih (2018), univariate case; the module's docstring describes the computation.
     """
@@ -170,7 +171,7 @@ def von_mises_fisher_sample_grad(concentration: Tensor | float, w: Tensor | floa
 
     Raises:
         ValueError: ``dimension`` is below 2.
-        NotImplementedError: the result is differentiated.
+        NotImplementedError: the second derivative of the result is requested.
     """
     return _sample_derivative(_sample_grad, _smooth_sample_grad, concentration, w, dimension)
 
