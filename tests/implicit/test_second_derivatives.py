@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.func import grad, hessian, jacfwd, jacrev, jvp, vmap
 
 from irg_experiments import implicit
-from irg_experiments.implicit import implicit_sample, reparameterize, special
+from irg_experiments.implicit import compilation, implicit_sample, reparameterize, special
 from irg_experiments.implicit.distributions.dirichlet import _Normalised, softmax_from_largest
 from tests.statistics import seed
 from tests.truth.tables import table
@@ -408,6 +408,17 @@ def test_a_standardization_that_is_constant_in_z_has_no_second_derivative():
 
     torch.testing.assert_close(grad(sample)(number(2.0)), number(0.5))
     assert grad(grad(sample))(number(2.0)).isnan()
+
+
+def test_no_derivative_of_a_formula_is_compiled(monkeypatch: pytest.MonkeyPatch):
+    def refuse(*arguments: object) -> None:
+        raise AssertionError("compiled")
+
+    a, z = attached([torch.linspace(0.5, 2.0, 100), torch.linspace(0.5, 2.0, 100)], DOUBLE)
+    first = special.gamma_sample_grad(a, z)
+    monkeypatch.setattr(compilation, "_kernel", refuse)
+    monkeypatch.setattr(compilation._State, "mode", "on")
+    assert all(slope.isfinite().all() for slope in slopes(first, [a, z]))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

@@ -134,7 +134,7 @@ def last_derivative(derivative: Formula, what: str) -> Formula:
     """A formula as a torch function that cannot be differentiated, evaluated eagerly; ``what`` is its name in the error."""
     rarely = EagerOnly(derivative)
     refusal = not_implemented(what)
-    return lambda *arguments: elementwise(rarely, (refusal,) * len(arguments), *arguments)
+    return EagerOnly(lambda *arguments: elementwise(rarely, (refusal,) * len(arguments), *arguments))
 
 
 def with_slope(formula: Callable[..., Tensor], index: int, arguments: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
