@@ -100,6 +100,17 @@ def _warn_once(message: str) -> None:
     log.warning("%s", message)
 
 
+class EagerOnly:
+    """A formula that is never compiled, as it is evaluated too rarely to be worth the time of a compiler."""
+
+    def __init__(self, formula: Formula) -> None:
+        self.formula = formula
+
+    def __call__(self, *arguments: Tensor) -> Tensor:
+        """``formula(*arguments)``."""
+        return self.formula(*arguments)
+
+
 def evaluate(formula: Formula, arguments: Sequence[Tensor]) -> Tensor:
     """``formula(*arguments)`` for tensors of one shape, dtype and device, by machine code where possible.
 
@@ -108,7 +119,7 @@ def evaluate(formula: Formula, arguments: Sequence[Tensor]) -> Tensor:
     """
     first = arguments[0]
     # check for tracing before the size: numel() may be symbolic
-    if _State.mode == "off" or _must_see_operations(arguments) or first.numel() < _FEW:
+    if _State.mode == "off" or _must_see_operations(arguments) or first.numel() < _FEW or isinstance(formula, EagerOnly):
         return formula(*arguments)
     return _kernel(formula, first.dtype, first.device.type)(arguments)
 

@@ -26,6 +26,9 @@ NAMES = {
     "jit_is_tracing": "torch._C._is_tracing",
     # _autograd.py: which tensors have no values
     "FakeTensor": "torch._subclasses.fake_tensor.FakeTensor",
+    "functorch_grad": "torch._C._functorch.TransformType.Grad",
+    "functorch_jvp": "torch._C._functorch.TransformType.Jvp",
+    "set_forward_mode": "torch.autograd.forward_ad._set_fwd_grad_enabled",
     # sampling/gamma.py: torch's sampler with a generator
     "standard_gamma": "torch._standard_gamma",
     # the accuracy experiment: torch's own derivatives, measured beside this package's

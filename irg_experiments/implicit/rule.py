@@ -9,13 +9,14 @@ For a univariate distribution S is the cumulative distribution function F, and d
 depend on the sampler, so z may come from any sampler, including rejection.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from irg_experiments.implicit._autograd import apply, eager
+from irg_experiments.implicit._autograd import apply, derivative_order, eager, forward_mode, is_transformed
+from irg_experiments.implicit.private_torch import set_forward_mode
 
 SampleGrad = Callable[..., Tensor]
 
@@ -45,8 +46,9 @@ class _ForwardModeImplicitSample(_ImplicitSample):
     """``_ImplicitSample`` with forward-mode differentiation, which ``torch.compile`` cannot trace in a custom function."""
 
     @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> Tensor:
-        parameter, value = ctx.saved_tensors
+    @forward_mode
+    def jvp(saved: Sequence[Tensor], ctx: Any, *tangents: Any) -> Tensor:
+        parameter, value = saved
         return tangents[2] * ctx.sample_grad(parameter, value)
 
 
@@ -63,8 +65,10 @@ def implicit_sample(value: Tensor, sample_grad: SampleGrad, parameter: Tensor) -
         parameter: φ, with the shape of ``value``.
 
     Returns:
-        ``value``, with dz/dφ attached. Second derivatives differentiate ``sample_grad``, which must raise if it cannot be
-        differentiated (see ``irg_experiments.implicit.special``).
+        ``value``, with dz/dφ attached. The second derivative, ∂D/∂φ + D ∂D/∂z for D = ``sample_grad``, differentiates
+        ``sample_grad`` in both arguments. It must raise if it cannot be differentiated; those of
+        ``irg_experiments.implicit.special`` can be once. A function that draws is evaluated again below vmap, so
+        torch.func.hessian refuses it: use jacrev(jacrev(f)), or jacfwd(jacrev(f)) with ``randomness="same"``.
 
     Source: Figurnov, Mohamed & Mnih (2018).
     """
@@ -86,20 +90,26 @@ def reparameterize(
         event_dim: 0 for scalars and factorised distributions, 1 for vectors with a lower-triangular Jacobian.
         jacobian: ∂S/∂z, if known. With ``event_dim=0`` it has the shape of ``value``; for a cumulative distribution function it
             is the density. With ``event_dim=1`` it has one more dimension, [..., i, j] = ∂S_i/∂z_j; entries above the diagonal
-            are not read. If it is given, ``standardization`` need not be differentiable in z, and the call works with
-            ``torch.compile`` and ``torch.func``. Its gradient history is discarded.
+            are not read. If it is given, ``standardization`` need not be differentiable in z for a first derivative, and the
+            call works with ``torch.compile`` and ``torch.func``. Its gradient history is discarded.
 
     Returns:
-        ``value``, with ∇φ z = −(∇z S)⁻¹ ∇φ S attached. A second derivative raises NotImplementedError.
+        ``value``, with ∇φ z = −(∇z S)⁻¹ ∇φ S attached, for one derivative. Inside nested transformations of torch.func, such
+        as jacrev(jacrev(f)), higher derivatives are those of z ← z − (∇z S)⁻¹ (S_φ(z) − ε), which adds one order per step;
+        ``standardization`` must be as often differentiable in z and φ.
 
     Raises:
         ValueError: ``standardization`` changes the shape, ``jacobian`` has the wrong shape, or ``event_dim`` is not 0 or 1.
+        NotImplementedError: a second derivative by ``create_graph=True``, or one more than the transformations ask for.
 
     Source: Figurnov, Mohamed & Mnih (2018); for vectors, Rosenblatt (1952).
     """
     if event_dim not in (0, 1):
         raise ValueError(f"event_dim must be 0 (scalars) or 1 (vectors), not {event_dim}")
     value = value.detach()
+    order = derivative_order()
+    if order > 1:
+        return _by_newton(value, standardization, event_dim, order)
     if jacobian is None:
         noise, jacobian = _with_jacobian(value, standardization, event_dim)
     else:
@@ -117,6 +127,66 @@ def _with_jacobian(value: Tensor, standardization: Callable[[Tensor], Tensor], e
         components = noise.unbind(-1) if event_dim else (noise,)
         rows = [torch.autograd.grad(component.sum(), point, retain_graph=True)[0] for component in components]
     return noise, torch.stack(rows, -2) if event_dim else rows[0]
+
+
+def _by_newton(value: Tensor, standardization: Callable[[Tensor], Tensor], event_dim: int, order: int) -> Tensor:
+    """``value`` with derivatives up to ``order``: Newton's steps with a constant Jacobian, each of which is zero.
+
+    A step corrects the lowest derivative that is wrong: if S_φ(z) − ε is of order hⁿ in a change h of φ, it becomes of order
+    hⁿ⁺¹. The Jacobian is not taken from the caller, so that a standardization that is constant in z gives NaN.
+    """
+    with set_forward_mode(False):  # tangents of φ would be discarded, and ask for one derivative more
+        noise, pullback, *_ = torch.func.vjp(standardization, value)
+        noise = _checked(noise, value).detach()
+        if event_dim:
+            units = torch.eye(value.shape[-1], dtype=value.dtype, device=value.device)
+            jacobian = torch.stack([pullback(unit.expand_as(noise))[0] for unit in units], -2).detach()
+        else:
+            jacobian = pullback(torch.ones_like(noise))[0].detach()
+    sample, tie = value, standardization(value)
+    for _ in range(order):
+        residual = standardization(sample) - noise
+        if event_dim:
+            step = torch.linalg.solve_triangular(jacobian, residual.unsqueeze(-1), upper=False).squeeze(-1)
+        else:
+            step = residual / jacobian
+        sample = sample - step
+    return _InsideTransforms.apply(sample, tie)
+
+
+class _InsideTransforms(torch.autograd.Function):
+    """Identity on ``value`` that only transformations of torch.func differentiate, whose number is known in advance.
+
+    So are its derivatives: ``tie``, which depends on the parameters, leads any other differentiation to the error.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(value: Tensor, tie: Tensor) -> Tensor:
+        return value.clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.save_for_backward(inputs[1])
+        ctx.save_for_forward(inputs[1])
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None]:
+        if not is_transformed():
+            raise NotImplementedError(_NOT_IMPLEMENTED)
+        return _InsideTransforms.apply(grad_outputs[0], *ctx.saved_tensors), None
+
+    @staticmethod
+    @forward_mode
+    def jvp(saved: Sequence[Tensor], ctx: Any, *tangents: Any) -> Tensor:
+        return _InsideTransforms.apply(tangents[0], *saved)
+
+
+_NOT_IMPLEMENTED = (
+    "second derivatives of samples are not implemented here. If they come from rsample of a distribution, ask for them by "
+    "torch.func, such as jacrev(jacrev(f)), in place of create_graph=True"
+)
 
 
 def _checked(noise: Tensor, value: Tensor) -> Tensor:
@@ -154,8 +224,9 @@ class _ForwardModeFirstOrder(_FirstOrder):
     """``_FirstOrder`` with forward-mode differentiation, which ``torch.compile`` cannot trace in a custom function."""
 
     @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> Tensor:
-        tangent, (noise, jacobian) = tangents[1], ctx.saved_tensors
+    @forward_mode
+    def jvp(saved: Sequence[Tensor], ctx: Any, *tangents: Any) -> Tensor:
+        tangent, (noise, jacobian) = tangents[1], saved
         if ctx.event_dim:
             solution = torch.linalg.solve_triangular(jacobian, tangent.unsqueeze(-1), upper=False).squeeze(-1)
         else:
@@ -189,4 +260,4 @@ class _FirstOrderOnly(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[None, None]:
-        raise NotImplementedError("second derivatives of samples are not implemented")
+        raise NotImplementedError(_NOT_IMPLEMENTED)

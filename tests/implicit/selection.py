@@ -10,8 +10,6 @@ from tests.implicit.registry import REGISTRY
 DTYPES = [torch.float32, torch.float64]
 SPHERICAL = ("VonMisesFisher", "PowerSpherical")
 UNIT_INTERVAL = ("Beta", "Kumaraswamy", "Dirichlet")
-# implicit derivatives that may be differentiated again, of draws that are no smooth function of the parameters at a fixed seed
-TWICE = ("InverseGaussian", "SkewNormal", "TwoPieceNormal")
 
 every = pytest.mark.parametrize("name", REGISTRY)
 

@@ -1,12 +1,11 @@
 """Every distribution of the registry under torch.func, torch.compile and double differentiation."""
 
-import pytest
 import torch
 import torch.distributions as td
 from torch import Tensor
 
 from tests.implicit.registry import REGISTRY
-from tests.implicit.selection import SPHERICAL, TWICE, every
+from tests.implicit.selection import every, those
 from tests.statistics import seed
 
 
@@ -50,13 +49,9 @@ def test_forward_and_reverse_mode_agree(name: str):
     torch.testing.assert_close((weight * forward).sum(), reverse)
 
 
-@every
-def test_second_derivatives_are_right_or_refused(name: str):
+@those(lambda row: row.gradient == "explicit")  # a seed does not hold an implicit sample: see test_second_derivatives.py
+def test_second_derivatives_of_explicit_samples_are_right_or_refused(name: str):
     row = REGISTRY[name]
-    if name in SPHERICAL:
-        pytest.skip("its loc is a unit vector, which a difference is not: see test_von_mises_fisher.py")
-    if name in TWICE:
-        pytest.skip("its draws do not move along the implicit path as parameters do: see the file of its own tests")
     weight = torch.randn_like(row.grid_distribution().sample())
 
     def gradient(*parameters: Tensor) -> tuple[Tensor, ...]:

@@ -115,8 +115,8 @@ class ReparameterizableByCDF(Reparameterizable):
     """Base class of univariate distributions whose gradient comes from ``cdf`` and ``log_prob`` by the implicit rule.
 
     A subclass implements ``_draw`` by any sampler, ``cdf`` and ``log_prob``, and ``survival_function`` if the upper tail is to
-    keep its digits. A gradient of the drawn samples is discarded and replaced by dz/dφ = −(∂F/∂φ)/q(z). Second derivatives
-    raise NotImplementedError.
+    keep its digits. A gradient of the drawn samples is discarded and replaced by dz/dφ = −(∂F/∂φ)/q(z). Second
+    derivatives need nested transformations of torch.func, such as jacrev(jacrev(f)); otherwise they raise NotImplementedError.
 
     Source: Figurnov, Mohamed & Mnih (2018).
     """

@@ -5,9 +5,10 @@ from typing import Any
 import torch
 from torch import Generator, Size, Tensor
 
-from irg_experiments.implicit._autograd import is_traced
+from irg_experiments.implicit._autograd import is_differentiated, is_traced
 from irg_experiments.implicit.distributions.base import Reparameterizable, in_float64
 from irg_experiments.implicit.distributions.gamma import log_gamma_rsample
+from irg_experiments.implicit.rule import implicit_sample
 from irg_experiments.implicit.sampling import standard_log_gamma
 from irg_experiments.implicit.special.gamma import log_gamma_sample_grad
 
@@ -66,6 +67,8 @@ class _Normalised(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[None, Tensor]:
         (grad,), (log_gamma, concentration, theta) = grad_outputs, ctx.saved_tensors
+        if is_differentiated():  # with create_graph=True, where the draw depends on the concentration, too
+            log_gamma = implicit_sample(log_gamma, log_gamma_sample_grad, concentration)
         shifted = grad - grad.gather(-1, theta.argmax(-1, keepdim=True))
         grad_log_gamma = theta * (shifted - (theta * shifted).sum(-1, keepdim=True))
         return None, grad_log_gamma * log_gamma_sample_grad(concentration, log_gamma)

@@ -5,6 +5,7 @@ from torch import Generator, Size, Tensor
 from torch.distributions import Distribution, Independent
 from torch.nn.functional import pad
 
+from irg_experiments.implicit._autograd import derivative_order
 from irg_experiments.implicit.distributions.base import ReparameterizableByCDF, survival_function
 from irg_experiments.implicit.distributions.reparameterized import check_univariate, sample_from
 from irg_experiments.implicit.rule import reparameterize
@@ -28,7 +29,7 @@ class MixtureSameFamily(ReparameterizableByCDF, torch.distributions.MixtureSameF
     With s_kj = d ln q_kj / dz_j the Jacobian of a vector is ∂S_i/∂z_j = Σ_k π_k(z_<i) (F_ki − S_i) s_kj for j < i, and the
     conditional density Σ_k π_k(z_<i) q_ki for j = i: D² numbers per sample. Where S exceeds 1/2, the upper tails replace F. The
     gradient is unbiased; its variance grows with the distance between components, as the density between them is low. Second
-    derivatives raise NotImplementedError.
+    derivatives need nested transformations of torch.func, such as jacrev(jacrev(f)); otherwise they raise NotImplementedError.
 
     Raises:
         TypeError, ValueError: in ``rsample``, if the components are discrete, have no cdf, or are dependent vectors;
@@ -48,11 +49,16 @@ class MixtureSameFamily(ReparameterizableByCDF, torch.distributions.MixtureSameF
 
     def _reparameterized(self, value: Tensor) -> Tensor:
         factors = self._factors()
+        ndims = len(self.event_shape)
+        if derivative_order() > 1:
+            flat = value.flatten(-ndims) if ndims else value
+            flat = reparameterize(flat, lambda z: self._noise(factors, z.reshape(value.shape)), event_dim=min(ndims, 1))
+            return flat.reshape(value.shape)
         if not self.event_shape:
             noise, density = self._scalar_transform(factors, value)
             return reparameterize(value, lambda _: noise, jacobian=density)
         noise, jacobian = self._vector_transform(factors, value)
-        flat = reparameterize(value.flatten(-len(self.event_shape)), lambda _: noise, event_dim=1, jacobian=jacobian)
+        flat = reparameterize(value.flatten(-ndims), lambda _: noise, event_dim=1, jacobian=jacobian)
         return flat.reshape(value.shape)
 
     def _draw(self, shape: Size, generator: Generator | None) -> Tensor:
@@ -93,6 +99,15 @@ class MixtureSameFamily(ReparameterizableByCDF, torch.distributions.MixtureSameF
             density = (probs * factors.log_prob(point).exp()).sum(-1)
         return noise.squeeze(-1), density
 
+    def _noise(self, factors: Distribution, value: Tensor) -> Tensor:
+        """Return S of the flattened event, differentiable in the value, too."""
+        ndims, logits, point = len(self.event_shape), self.mixture_distribution.logits, self._per_component(value)
+        if not ndims:
+            return _mixed(factors, point, self.mixture_distribution.probs, 0)[1].squeeze(-1)
+        point = point.expand(value.shape[: value.dim() - ndims] + logits.shape[-1:] + self.event_shape)
+        weight = _conditional_weights(logits, factors.log_prob(point).flatten(-ndims))
+        return _mixed(factors, point, weight, ndims)[1].squeeze(-2)
+
     def _vector_transform(self, factors: Distribution, value: Tensor) -> tuple[Tensor, Tensor]:
         """Return S of the flattened event and its Jacobian."""
         ndims = len(self.event_shape)
@@ -101,13 +116,17 @@ class MixtureSameFamily(ReparameterizableByCDF, torch.distributions.MixtureSameF
         log_density, pullback, *_ = torch.func.vjp(factors.log_prob, point)
         (score,) = pullback(torch.ones_like(log_density))
         log_density, score = log_density.flatten(-ndims), score.flatten(-ndims)
-        log_weight = logits.unsqueeze(-1) + pad(log_density.cumsum(-1)[..., :-1], (1, 0))
-        weight = log_weight.softmax(-2)
+        weight = _conditional_weights(logits, log_density)
         cdf, noise = _mixed(factors, point, weight, ndims)
         with torch.no_grad():
             slopes = (weight * (cdf - noise)).mT @ score
             density = (weight * log_density.exp()).sum(-2)
         return noise.squeeze(-2), slopes.tril(-1) + density.diag_embed()
+
+
+def _conditional_weights(logits: Tensor, log_density: Tensor) -> Tensor:
+    """Return π_k(z_<i), from the log-densities of the components at every coordinate."""
+    return (logits.unsqueeze(-1) + pad(log_density.cumsum(-1)[..., :-1], (1, 0))).softmax(-2)
 
 
 def _mixed(factors: Distribution, point: Tensor, weight: Tensor, event_ndims: int) -> tuple[Tensor, Tensor]:

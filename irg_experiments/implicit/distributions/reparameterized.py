@@ -25,8 +25,8 @@ class Reparameterized(ReparameterizableByCDF):
 
     Everything except ``rsample`` is delegated to ``base``. If ``base`` has a ``survival_function``, the gradient is accurate in
     the upper tail too. If ``sample`` of ``base`` takes no generator, the global one of the device takes the state of the given
-    one for the draw. The gradient is not finite if the density of a draw rounds to 0. Second derivatives raise
-    NotImplementedError.
+    one for the draw. The gradient is not finite if the density of a draw rounds to 0. Second derivatives need
+    nested transformations of torch.func, such as jacrev(jacrev(f)); otherwise they raise NotImplementedError.
 
     Source: Figurnov, Mohamed & Mnih (2018).
     """

@@ -55,8 +55,9 @@ class Truncated(Reparameterizable):
     a quantile of ``base``, whichever is larger. Moments and entropy are integrals over u by double-exponential quadrature. For
     normal bases their error is a few roundings of z: 1e-13 of the variance in float64 and 3e-5 in float32, multiplied by the
     distance of the nearer end from the mean in standard deviations if that exceeds 1. If ``base`` has no mean or variance, the
-    truncated one is given for finite ends only. Second derivatives through samples, quantiles, moments and entropy raise
-    NotImplementedError.
+    truncated one is given for finite ends only. Second derivatives through samples, quantiles, moments and entropy need
+    nested transformations of torch.func, such as jacrev(jacrev(f)), and ``validate_args=False`` below vmap; otherwise they
+    raise NotImplementedError.
 
     Source: Figurnov, Mohamed & Mnih (2018) for the gradient; Takahasi & Mori (1974) for the quadrature.
     """

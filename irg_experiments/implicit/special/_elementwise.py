@@ -1,14 +1,18 @@
 """Turn a formula into a torch function, with type promotion, broadcasting, derivatives, vmap and forward mode."""
 
-from collections.abc import Sequence
+import functools
+import math
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
-from irg_experiments.implicit._autograd import apply, eager, is_differentiated
+from irg_experiments.implicit._autograd import apply, eager, forward_mode, is_differentiated, is_transformed
 from irg_experiments.implicit._kernel_cache import Formula
-from irg_experiments.implicit.compilation import evaluate
+from irg_experiments.implicit.compilation import EagerOnly, evaluate
+from irg_experiments.implicit.private_torch import forward_ad_level, set_forward_mode
 
 
 def elementwise(function: Formula, partials: Sequence[Formula], *arguments: Tensor | float) -> Tensor:
@@ -16,9 +20,9 @@ def elementwise(function: Formula, partials: Sequence[Formula], *arguments: Tens
 
     Args:
         function: computes values elementwise from tensors of one shape and one dtype, float32 or float64. It may stack several
-            values along a new first dimension if none of its partial derivatives is defined.
+            values along a new first dimension, as its partial derivatives then do.
         partials: the partial derivative by each argument, as a function of all arguments. Second derivatives differentiate it,
-            so it consists of differentiable operations, or raises.
+            so it consists of differentiable operations, such as ``derivative_of``, or raises.
         arguments: tensors that broadcast, at least one, and numbers. The tensors are promoted to one dtype; float16 and
             bfloat16 are computed in float32.
 
@@ -35,7 +39,9 @@ def elementwise(function: Formula, partials: Sequence[Formula], *arguments: Tens
     broadcast = torch.broadcast_tensors(*tensors)
     if not is_differentiated():
         return evaluate(function, broadcast)
-    return apply(_Elementwise, _ForwardModeElementwise, _EagerElementwise, function, tuple(partials), *broadcast)
+    # torch.compile traces tuples, but not instances as arguments
+    kept = tuple(partials) if torch.compiler.is_compiling() else _Partials(partials)
+    return apply(_Elementwise, _ForwardModeElementwise, _EagerElementwise, function, kept, *broadcast)
 
 
 def as_tensors(*arguments: Tensor | float) -> list[Tensor]:
@@ -61,11 +67,21 @@ def _promoted(arguments: Sequence[Tensor]) -> torch.dtype:
     return dtype if dtype.is_floating_point else torch.get_default_dtype()
 
 
+class _Partials:
+    """Partial derivatives as one argument of a custom function: torch.func counts each item of a tuple as an argument."""
+
+    def __init__(self, partials: Sequence[Formula]) -> None:
+        self.partials = partials
+
+    def __iter__(self) -> Iterator[Formula]:
+        return iter(self.partials)
+
+
 class _Elementwise(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(function: Formula, partials: tuple[Formula, ...], *arguments: Tensor) -> Tensor:
+    def forward(function: Formula, partials: "tuple[Formula, ...] | _Partials", *arguments: Tensor) -> Tensor:
         return evaluate(function, arguments)
 
     @staticmethod
@@ -78,21 +94,75 @@ class _Elementwise(torch.autograd.Function):
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         (grad,), arguments = grad_outputs, ctx.saved_tensors
         needed = ctx.needs_input_grad[2:]
-        gradients = (grad * evaluate(p, arguments) if need else None for p, need in zip(ctx.partials, needed, strict=True))
-        return None, None, *gradients
+        products = (grad * evaluate(p, arguments) if need else None for p, need in zip(ctx.partials, needed, strict=True))
+        if grad.dim() > arguments[0].dim():  # several values per element
+            products = (product if product is None else product.sum(0) for product in products)
+        return None, None, *products
 
 
 class _ForwardModeElementwise(_Elementwise):
     """Adds forward-mode differentiation, which ``torch.compile`` cannot trace in a custom function."""
 
     @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> Tensor:
-        arguments = ctx.saved_tensors
+    @forward_mode
+    def jvp(arguments: Sequence[Tensor], ctx: Any, *tangents: Any) -> Tensor:
         terms = [t * p(*arguments) for p, t in zip(ctx.partials, tangents[2:], strict=True) if t is not None]
-        return torch.stack(torch.broadcast_tensors(*terms)).sum(0)
+        return functools.reduce(torch.add, terms)
 
 
 _EagerElementwise = eager(_ForwardModeElementwise)
+
+
+def derivative_of(formula: Formula, index: int, what: str) -> Formula:
+    """The partial derivative of a formula, as a torch function that cannot be differentiated again.
+
+    Args:
+        formula: as for ``elementwise``, and made of operations that forward mode differentiates. Where it is NaN, so is the
+            derivative.
+        index: of the argument.
+        what: the name of the derivative in the error message of its own derivative.
+    """
+
+    def derivative(*arguments: Tensor) -> Tensor:
+        value, slope = with_slope(formula, index, arguments)
+        return torch.where(value.isnan(), math.nan, slope)
+
+    return last_derivative(derivative, what)
+
+
+def last_derivative(derivative: Formula, what: str) -> Formula:
+    """A formula as a torch function that cannot be differentiated, evaluated eagerly; ``what`` is its name in the error."""
+    rarely = EagerOnly(derivative)
+    refusal = not_implemented(what)
+    return EagerOnly(lambda *arguments: elementwise(rarely, (refusal,) * len(arguments), *arguments))
+
+
+def with_slope(formula: Callable[..., Tensor], index: int, arguments: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """A formula and its derivative in one argument, by forward mode: what ``torch.where`` does not select may be infinite."""
+    # make_dual takes no expanded tensors
+    point = arguments[index].clone(memory_format=torch.contiguous_format)
+    if is_transformed() or forward_ad_level() < 0:
+        result: tuple[Tensor, ...] = torch.func.jvp(
+            lambda x: formula(*arguments[:index], x, *arguments[index + 1 :]), (point,), (torch.ones_like(point),)
+        )
+        return result[0], result[1]
+    # forward mode is in use, and its levels do not nest: use the present one, without the tangents that it has
+    with set_forward_mode(True):
+        plain = [forward_ad.unpack_dual(argument).primal for argument in arguments]
+        point = forward_ad.unpack_dual(point).primal
+        plain[index] = forward_ad.make_dual(point, torch.ones_like(point))
+        value, slope = forward_ad.unpack_dual(formula(*plain))
+        return value, torch.zeros_like(value) if slope is None else slope
+
+
+def differentiable(formula: Formula, partials: Sequence[Formula]) -> Formula:
+    """A partial derivative of ``elementwise`` that has partial derivatives of its own, in place of those of its operations."""
+
+    def partial(*arguments: Tensor) -> Tensor:
+        return elementwise(formula, partials, *arguments) if is_differentiated() else formula(*arguments)
+
+    partial.__name__, partial.__qualname__, partial.__module__ = formula.__name__, formula.__qualname__, formula.__module__
+    return partial
 
 
 def not_implemented(what: str) -> Formula:

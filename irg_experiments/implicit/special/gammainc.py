@@ -55,10 +55,11 @@ def gammainc(a: Tensor | float, x: Tensor | float) -> Tensor:
     Returns:
         Values in [0, 1]; NaN outside the domain. Absolute error at most 1e-14 in float64 and 4e-7 in float32, over shapes 1e-3
         to 1e6. The derivatives are p(a, x) in x and −p(a, x) D(a, x) in a, with the density p and the sample derivative D of
-        ``gamma_sample_grad``.
+        ``gamma_sample_grad``. The second derivative in a, −p (∂D/∂a + D ∂(ln p)/∂a), has an error of at most 1e-9 p (1 +
+        √a) D/a in float64 for shapes up to 1e4, which grows with a as that of the density. Those that involve x are for x > 0.
 
     Raises:
-        NotImplementedError: a second derivative needs the derivative of D.
+        NotImplementedError: a third derivative that involves a.
 
     Source: Temme (1979), DLMF 8.12; the method of computation is described in the module's docstring.
     """
@@ -71,11 +72,16 @@ def gammaincc(a: Tensor | float, x: Tensor | float) -> Tensor:
 
 
 def _gammainc_grad_a(a: Tensor, x: Tensor) -> Tensor:
-    return -_density(a, x) * gamma_sample_grad(a, x)
+    return -_inner_density(a, x) * gamma_sample_grad(a, x)
 
 
 def _gammaincc_grad_a(a: Tensor, x: Tensor) -> Tensor:
-    return _density(a, x) * gamma_sample_grad(a, x)
+    return _inner_density(a, x) * gamma_sample_grad(a, x)
+
+
+def _inner_density(a: Tensor, x: Tensor) -> Tensor:
+    """The density, finite at x = 0, where it multiplies a derivative that is zero."""
+    return _density(a, x.clamp(min=torch.finfo(x.dtype).tiny))
 
 
 def _minus_density(a: Tensor, x: Tensor) -> Tensor:

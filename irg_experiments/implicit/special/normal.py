@@ -18,6 +18,8 @@ _TAIL, _LOG_TAIL = -1.0, -5.0
 
 def ndtr(x: Tensor) -> Tensor:
     """The standard normal distribution function Φ(x) = erfc(−x/√2)/2; differentiable, accurate in both tails."""
+    if x.dtype in (torch.float16, torch.bfloat16):
+        return ndtr(x.float()).to(x.dtype)
     return 0.5 * torch.special.erfc(-_ROOT_HALF * x)
 
 

@@ -33,8 +33,8 @@ import torch
 from torch import Tensor
 
 from irg_experiments.implicit._kernel_cache import Formula
-from irg_experiments.implicit.special._arithmetic import horner
-from irg_experiments.implicit.special._elementwise import elementwise, not_implemented
+from irg_experiments.implicit.special._arithmetic import horner, inside
+from irg_experiments.implicit.special._elementwise import derivative_of, elementwise
 from irg_experiments.implicit.special._von_mises_fisher_coefficients import bessel_series, legendre_rule
 
 # per dtype of the arguments: nodes; −ln of the integrand at the end, relative to the start; margin on the length
@@ -142,15 +142,16 @@ def von_mises_fisher_angle_grad(concentration: Tensor | float, angle: Tensor | f
 
     Returns:
         The derivative, zero or negative; 0 at both ends; NaN outside the domain. Relative error at most 4e-7 in float32 and
-        1e-13 in float64, for κ from 1e-3 to 1e5 between the quantiles 1e-9 and 1 − 1e-9.
+        1e-13 in float64, for κ from 1e-3 to 1e5 between the quantiles 1e-9 and 1 − 1e-9. That of its derivatives in κ and θ,
+        between the quantiles 1e-6 and 1 − 1e-6, is at most 1e-11 in float64 and 3e-5 in float32.
 
     Raises:
         ValueError: ``dimension`` is below 2.
-        NotImplementedError: the result is differentiated.
+        NotImplementedError: the second derivative of the result is requested.
 
     Source: Figurnov, Mohamed & Mnih (2018), univariate case; the module's docstring describes the computation.
     """
-    return elementwise(_InDimension(_angle_grad, checked_dimension(dimension)), _VALUES_ONLY, concentration, angle)
+    return _sample_derivative(_angle_grad, _smooth_angle_grad, concentration, angle, dimension)
 
 
 def von_mises_fisher_sample_grad(concentration: Tensor | float, w: Tensor | float, dimension: int) -> Tensor:
@@ -170,12 +171,9 @@ def von_mises_fisher_sample_grad(concentration: Tensor | float, w: Tensor | floa
 
     Raises:
         ValueError: ``dimension`` is below 2.
-        NotImplementedError: the result is differentiated.
+        NotImplementedError: the second derivative of the result is requested.
     """
-    return elementwise(_InDimension(_sample_grad, checked_dimension(dimension)), _VALUES_ONLY, concentration, w)
-
-
-_VALUES_ONLY = (not_implemented("the derivative of a von Mises–Fisher sample"),) * 2
+    return _sample_derivative(_sample_grad, _smooth_sample_grad, concentration, w, dimension)
 
 
 @dataclass(frozen=True)
@@ -194,6 +192,17 @@ class _InDimension:
     @property
     def __name__(self) -> str:
         return f"{self.formula.__qualname__}_{self.dimension}".strip("_")
+
+
+def _sample_derivative(
+    formula: Formula, smooth: Formula, concentration: Tensor | float, at: Tensor | float, dimension: int
+) -> Tensor:
+    dimension = checked_dimension(dimension)
+    slopes = [derivative_of(_InDimension(smooth, dimension), index, _WHAT) for index in range(2)]
+    return elementwise(_InDimension(formula, dimension), slopes, concentration, at)
+
+
+_WHAT = "the second derivative of a von Mises–Fisher sample"
 
 
 def _of_concentration(formula: Formula, derivative: Formula, concentration: Tensor, dimension: int) -> Tensor:
@@ -351,6 +360,17 @@ def _sample_grad(dimension: int, concentration: Tensor, w: Tensor) -> Tensor:
     return torch.where((concentration >= 0) & (w.abs() <= 1), grad, math.nan).to(w.dtype)
 
 
+def _smooth_angle_grad(dimension: int, concentration: Tensor, angle: Tensor) -> Tensor:
+    """The same with finite derivatives at both ends, near which it is proportional to the distance."""
+    moved = inside(angle.double(), 1e-12, math.pi - 1e-12, (0.0, _PI[angle.dtype]))
+    return _angle_grad(dimension, concentration, moved).to(angle.dtype)
+
+
+def _smooth_sample_grad(dimension: int, concentration: Tensor, w: Tensor) -> Tensor:
+    moved = inside(w.double(), -1 + 1e-15, 1 - 1e-15, (-1.0, 1.0))
+    return _sample_grad(dimension, concentration, moved).to(w.dtype)
+
+
 def _integrated(dimension: int, concentration: Tensor, theta: Tensor, rest: Tensor, sin: Tensor, cos: Tensor) -> Tensor:
     """dθ/dκ, from θ, π − θ, sin θ and cos θ in float64; the dtype of ``concentration`` determines the accuracy."""
     nodes, fall, margin = _RULES[concentration.dtype]
@@ -364,7 +384,8 @@ def _integrated(dimension: int, concentration: Tensor, theta: Tensor, rest: Tens
     slope = (sign * (k * sin - (dimension - 2) * cotangent)).clamp(min=0.0)
     curvature = (k * cos + (dimension - 2) / sin.square()).clamp(min=0.0)
     reach = margin * 2 * fall / (slope + (slope.square() + 2 * fall * curvature).sqrt())
-    end = (0.25 * torch.minimum(reach, torch.where(excess > 0, rest, theta))).tan()
+    # the integral depends on the end of the range, but not on the reach
+    end = (0.25 * torch.minimum(reach.detach(), torch.where(excess > 0, rest, theta))).tan()
 
     def integrand(tangent: Tensor, *arguments: Tensor) -> Tensor:
         """The integrand as a function of tan(|t − θ|/4)."""
