@@ -6,10 +6,13 @@ The value outside the domain is NaN. Derivatives of samples are taken at a fixed
 """
 
 from irg_experiments.implicit.special.beta import beta_sample_grad, betainc
+from irg_experiments.implicit.special.betaincinv import betaincinv, logit_betaincinv
 from irg_experiments.implicit.special.gamma import gamma_sample_grad, log_gamma_sample_grad
 from irg_experiments.implicit.special.gammainc import gammainc, gammaincc
+from irg_experiments.implicit.special.gammaincinv import gammainccinv, gammaincinv, log_gammainccinv, log_gammaincinv
 from irg_experiments.implicit.special.log_gamma import log_gamma_cdf_difference, log_gamma_density
 from irg_experiments.implicit.special.normal import log_ndtr, ndtr, ndtri_exp
+from irg_experiments.implicit.special.stdtrit import stdtrit
 from irg_experiments.implicit.special.student_t import stdtr, student_t_sample_grad
 from irg_experiments.implicit.special.von_mises import circular_variance, von_mises_cdf, von_mises_sample_grad
 from irg_experiments.implicit.special.von_mises_fisher import (
@@ -23,25 +26,33 @@ from irg_experiments.implicit.special.von_mises_fisher import (
     von_mises_fisher_negentropy,
     von_mises_fisher_sample_grad,
 )
+from irg_experiments.implicit.special.von_mises_icdf import von_mises_icdf
 
 __all__ = [
     "beta_sample_grad",
     "betainc",
+    "betaincinv",
     "circular_variance",
     "gamma_sample_grad",
     "gammainc",
     "gammaincc",
+    "gammainccinv",
+    "gammaincinv",
     "log_gamma_cdf_difference",
     "log_gamma_density",
     "log_gamma_sample_grad",
+    "log_gammainccinv",
+    "log_gammaincinv",
     "log_ndtr",
     "log_sphere_area",
+    "logit_betaincinv",
     "mean_resultant_complement",
     "mean_resultant_length",
     "mean_resultant_slope",
     "ndtr",
     "ndtri_exp",
     "stdtr",
+    "stdtrit",
     "student_t_sample_grad",
     "von_mises_cdf",
     "von_mises_fisher_angle_grad",
@@ -49,5 +60,6 @@ __all__ = [
     "von_mises_fisher_log_peak",
     "von_mises_fisher_negentropy",
     "von_mises_fisher_sample_grad",
+    "von_mises_icdf",
     "von_mises_sample_grad",
 ]
