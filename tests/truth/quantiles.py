@@ -1,9 +1,9 @@
 """Write quantiles.json: quantiles of the Gamma, Beta, Student-t and von Mises distributions, computed with mpmath.
 
-For each function a list of rows [arguments, ..., x]. The distribution functions are those of gammainc.py, beta.py and von_mises.py
-in this folder. Each equation is solved by Newton's method for the logarithm of the smaller tail probability, in the logarithm of
-x, the log odds of x or the logarithm of π − |x|, until a step changes nothing at 30 digits; SciPy gives the start. Arguments
-are float64 values, most of them exact in float32.
+For each function a list of rows [arguments, ..., x]. The distribution functions are those of gammainc.py, beta.py and
+von_mises.py in this folder. Each equation is solved by Newton's method for the logarithm of the smaller tail probability, in
+the logarithm of x, the log odds of x, |x| or the logarithm of π − |x|, until a step changes nothing at 30 digits; SciPy gives
+the start. Arguments are float64 values, most of them exact in float32.
 
 Usage: python -m tests.truth.quantiles
 """
@@ -65,9 +65,11 @@ def beta_log_odds(a, b, p, rest):
 
     def step(s):
         with mp.workdps(digits):
-            x = 1 / (1 + mp.exp(-s))
-            tail = beta.truth(a, b, x, digits)[2]
-            return (target - mp.log(tail)) * tail / beta.density(a, b, x)
+            small = 1 / (1 + mp.exp(abs(s)))
+            first, second = (b, a) if s > 0 else (a, b)
+            tail = beta.truth(first, second, small, digits)[2]
+            tail = 1 - tail if s > 0 else tail
+            return (target - mp.log(tail)) * tail / beta.density(first, second, small)
 
     guess = scipy.special.betaincinv(float(a), float(b), float(p))
     leading = (target + mp.log(a) + mp.log(mp.beta(a, b))) / a
@@ -94,7 +96,14 @@ def von_mises_quantile(p, k):
         log_tail = mp.log(von_mises.upper_tail(k, z))
         return (mp.log(tail) - log_tail) * ratio / mp.exp(log_u)
 
+    def normal_step(z):
+        log_tail = mp.log(von_mises.upper_tail(k, z))
+        return (log_tail - mp.log(tail)) * von_mises.tail_ratio(k, z)
+
     guess = -scipy.special.ndtri(float(tail)) / math.sqrt(float(k)) if k > 1 else math.pi * (1 - 2 * float(tail))
+    if guess < 1 and k > 10:
+        with mp.workdps(60 + int(-mp.log10(tail))):
+            return mp.sign(p - 0.5) * newton(normal_step, guess)
     # u ≤ p/q(π)
     bound = float(mp.pi - min(mp.pi, tail * 2 * mp.pi * von_mises.scaled_i0(k) * mp.exp(2 * k)))
     with mp.workdps(60 + int(-mp.log10(tail))):
@@ -147,6 +156,7 @@ def tables():
         [p, k, digits(von_mises_quantile(p, k))]
         for index, k in enumerate(map(single, np.logspace(-3, 10, 27)))
         for p in probabilities(index)
+        if k < 2000 or p > 1e-40  # the expansion of I0 for large κ has 60 digits
     ]
     return {
         "gammaincinv": gamma,

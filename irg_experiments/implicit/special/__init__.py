@@ -11,6 +11,7 @@ from irg_experiments.implicit.special.gamma import gamma_sample_grad, log_gamma_
 from irg_experiments.implicit.special.gammainc import gammainc, gammaincc
 from irg_experiments.implicit.special.gammaincinv import gammainccinv, gammaincinv, log_gammainccinv, log_gammaincinv
 from irg_experiments.implicit.special.log_gamma import log_gamma_cdf_difference, log_gamma_density
+from irg_experiments.implicit.special.ndtri import ndtri
 from irg_experiments.implicit.special.normal import log_ndtr, ndtr, ndtri_exp
 from irg_experiments.implicit.special.stdtrit import stdtrit
 from irg_experiments.implicit.special.student_t import stdtr, student_t_sample_grad
@@ -50,6 +51,7 @@ __all__ = [
     "mean_resultant_length",
     "mean_resultant_slope",
     "ndtr",
+    "ndtri",
     "ndtri_exp",
     "stdtr",
     "stdtrit",

@@ -5,10 +5,10 @@ is on the lower side of ``beta.py``. There
 
     I = P B,    P = xᵃ (1 − x)ᵇ / B(a, b),    d ln I/ds = 1/B,
 
-where the body B, a short sum and an integral of positive terms, and P, the density of s, are those of ``beta.py``. Neither ln I nor
-its slope underflows, and no digits are lost near 0 or 1. The density of s is log-concave, so ln I is concave in s, and Newton's
-method for it converges from everywhere; in both tails ln I is close to a line. Each step is Halley's. All but the last use the
-rule of ``beta.py`` for float32. The start is
+where the body B, a short sum and an integral of positive terms, and P, the density of s, are those of ``beta.py``. Neither ln I
+nor its slope underflows, and no digits are lost near 0 or 1. The density of s is log-concave, so ln I is concave in s, and
+Newton's method for it converges from everywhere; in both tails ln I is close to a line. Each step is Halley's. All but the last
+use the rule of ``beta.py`` for float32. The start is
 
     for similar a and b, from the signed root r of the deviance, r²/2 = ln P(mode) − ln P(s), which is close to normal: z = r +
         ln(v/r)/r with the scaled slope v (Barndorff-Nielsen 1986),
@@ -125,7 +125,7 @@ def _logit_grads(a: Tensor, b: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _betaincinv(a: Tensor, b: Tensor, p: Tensor) -> Tensor:
-    s = beta_log_odds(a, b, evaluate(_start, (a, b, p)), p.dtype)
+    s = beta_log_odds(a, b, evaluate(_betaincinv_start, (a, b, p)), p.dtype)
     small = (-s.abs()).exp()
     x = torch.where(s > 0, 1.0, small) / (1 + small)
     x = torch.where(a == math.inf, 1.0, torch.where(b == math.inf, 0.0, x))  # as in SciPy
@@ -133,7 +133,7 @@ def _betaincinv(a: Tensor, b: Tensor, p: Tensor) -> Tensor:
 
 
 def _logit_betaincinv(a: Tensor, b: Tensor, p: Tensor) -> Tensor:
-    s = beta_log_odds(a, b, evaluate(_start, (a, b, p)), p.dtype)
+    s = beta_log_odds(a, b, evaluate(_betaincinv_start, (a, b, p)), p.dtype)
     return edges(p, (a > 0) & (b > 0) & (a + b < math.inf), s, -math.inf, math.inf)
 
 
@@ -141,11 +141,11 @@ def beta_log_odds(a: Tensor, b: Tensor, start: Tensor, dtype: torch.dtype) -> Te
     """The log odds in float64 from ln p, ln(1 − p) and an approximate s, stacked; as accurate as ``dtype``."""
     log_p, log_q, s = start.unbind()
     arguments = a.double(), b.double(), log_p, log_q
-    s = iterate(_coarse_step, _COARSE_STEPS, arguments, s)
-    return s if dtype == torch.float32 else iterate(_fine_step, 1, arguments, s)
+    s = iterate(_betaincinv_coarse_step, _COARSE_STEPS, arguments, s)
+    return s if dtype == torch.float32 else iterate(_betaincinv_fine_step, 1, arguments, s)
 
 
-def _start(a: Tensor, b: Tensor, p: Tensor) -> Tensor:
+def _betaincinv_start(a: Tensor, b: Tensor, p: Tensor) -> Tensor:
     log_p, log_q = log_both(p)
     return torch.stack((log_p, log_q, beta_quantile_start(a.double(), b.double(), log_p, log_q)))
 
@@ -191,11 +191,11 @@ def _tail_start(a: Tensor, b: Tensor, log_p: Tensor, log_q: Tensor) -> Tensor:
     return torch.where((left < 0) & (-left >= right), left, right.clamp(min=0.0))
 
 
-def _coarse_step(a: Tensor, b: Tensor, log_p: Tensor, log_q: Tensor, s: Tensor) -> Tensor:
+def _betaincinv_coarse_step(a: Tensor, b: Tensor, log_p: Tensor, log_q: Tensor, s: Tensor) -> Tensor:
     return _step(BETA_RULES[torch.float32], a, b, log_p, log_q, s)
 
 
-def _fine_step(a: Tensor, b: Tensor, log_p: Tensor, log_q: Tensor, s: Tensor) -> Tensor:
+def _betaincinv_fine_step(a: Tensor, b: Tensor, log_p: Tensor, log_q: Tensor, s: Tensor) -> Tensor:
     return _step(BETA_RULES[torch.float64], a, b, log_p, log_q, s)
 
 

@@ -1,7 +1,7 @@
 """Inverses of the regularized incomplete gamma functions: quantiles of Gamma(a, 1) and of its logarithm.
 
-With y = ln x the equation is ln P(a, eʸ) = ln p on the left of the boundary of ``gammainc.py`` and ln Q(a, eʸ) = ln(1 − p) on its
-right. Both functions are the product of a power and a body B,
+With y = ln x the equation is ln P(a, eʸ) = ln p on the left of the boundary of ``gammainc.py`` and ln Q(a, eʸ) = ln(1 − p) on
+its right. Both functions are the product of a power and a body B,
 
     P or Q = xᵃ e⁻ˣ / Γ(a + 1) · B,    d ln P/dy = a/B,    d ln Q/dy = −a/B,
 
@@ -116,22 +116,22 @@ def _log_quantile_grad_q(a: Tensor, q: Tensor, y: Tensor) -> Tensor:
 
 
 def _gammaincinv(a: Tensor, p: Tensor) -> Tensor:
-    y = _iterated(a, evaluate(_start, (a, p)), _STEPS[p.dtype])
+    y = _iterated(a, evaluate(_gammaincinv_start, (a, p)), _STEPS[p.dtype])
     return edges(p, _valid(a, p), y.exp(), 0.0, math.inf)
 
 
 def _gammainccinv(a: Tensor, q: Tensor) -> Tensor:
-    y = _iterated(a, evaluate(_start_of_complement, (a, q)), _STEPS[q.dtype])
+    y = _iterated(a, evaluate(_gammainccinv_start, (a, q)), _STEPS[q.dtype])
     return edges(q, _valid(a, q), y.exp(), math.inf, 0.0)
 
 
 def _log_gammaincinv(a: Tensor, p: Tensor) -> Tensor:
-    y = _iterated(a, evaluate(_start, (a, p)), _STEPS[p.dtype])
+    y = _iterated(a, evaluate(_gammaincinv_start, (a, p)), _STEPS[p.dtype])
     return edges(p, _valid(a, p), y, -math.inf, math.inf)
 
 
 def _log_gammainccinv(a: Tensor, q: Tensor) -> Tensor:
-    y = _iterated(a, evaluate(_start_of_complement, (a, q)), _STEPS[q.dtype])
+    y = _iterated(a, evaluate(_gammainccinv_start, (a, q)), _STEPS[q.dtype])
     return edges(q, _valid(a, q), y, math.inf, -math.inf)
 
 
@@ -142,16 +142,16 @@ def _valid(a: Tensor, p: Tensor) -> Tensor:
 
 def _iterated(a: Tensor, start: Tensor, steps: int) -> Tensor:
     log_p, log_q, y = start.unbind()
-    return iterate(_step, steps, (a.double(), log_p, log_q), y)
+    return iterate(_gammaincinv_step, steps, (a.double(), log_p, log_q), y)
 
 
-def _start(a: Tensor, p: Tensor) -> Tensor:
+def _gammaincinv_start(a: Tensor, p: Tensor) -> Tensor:
     """ln p, ln(1 − p) and the approximate y, along a new first dimension."""
     log_p, log_q = log_both(p)
     return torch.stack((log_p, log_q, gamma_quantile_start(a.double(), log_p, log_q)))
 
 
-def _start_of_complement(a: Tensor, q: Tensor) -> Tensor:
+def _gammainccinv_start(a: Tensor, q: Tensor) -> Tensor:
     log_q, log_p = log_both(q)
     return torch.stack((log_p, log_q, gamma_quantile_start(a.double(), log_p, log_q)))
 
@@ -172,7 +172,7 @@ def gamma_quantile_start(a: Tensor, log_p: Tensor, log_q: Tensor) -> Tensor:
     return torch.where(a < _SMALL_SHAPE, tails, torch.where(root > _LEFT_ROOT, centre, left))
 
 
-def _step(a: Tensor, log_p: Tensor, log_q: Tensor, y: Tensor) -> Tensor:
+def _gammaincinv_step(a: Tensor, log_p: Tensor, log_q: Tensor, y: Tensor) -> Tensor:
     """One step of Halley's method for ln P(a, eʸ) = ln p in y, or for ln Q(a, x) = ln q in x."""
     x = y.exp()
     right, log_tail, body = _log_tail(GAMMAINC_FITS[y.dtype], a, x, y)

@@ -66,14 +66,14 @@ def _log_gamma_ratio(df: Tensor) -> Tensor:
 
 def _stdtrit(df: Tensor, p: Tensor) -> Tensor:
     half = torch.full_like(df, 0.5)
-    s = beta_log_odds(0.5 * df, half, evaluate(_start, (df, p)), p.dtype)
+    s = beta_log_odds(0.5 * df, half, evaluate(_stdtrit_start, (df, p)), p.dtype)
     t = df.double().sqrt() * (-0.5 * s).exp()
     t = torch.where(p == 0.5, 0.0, torch.where(p < 0.5, -t, t))
     t = torch.where(df == math.inf, torch.special.ndtri(p.double()), t)
     return edges(p, df > 0, t, -math.inf, math.inf)
 
 
-def _start(df: Tensor, p: Tensor) -> Tensor:
+def _stdtrit_start(df: Tensor, p: Tensor) -> Tensor:
     """The logarithms of both probabilities of w and its approximate log odds, along a new first dimension."""
     p = p.double()
     inside = (p > 0) & (p < 1) & (p != 0.5)

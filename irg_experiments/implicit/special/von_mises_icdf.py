@@ -7,9 +7,9 @@ the part of an interval where the integrand matters,
     tails:  ln min(p, 1 − p) = ln q(z) + ln J,       J = ∫_0^u e^{−Φ(|z|, l)} dl,       d ln(q J)/d ln u = u/J,
     Φ(z, l) = κ (cos z − cos(z + l)) = 2κ sin(z + l/2) sin(l/2),    q(z) = e^{−2κ sin²(z/2)} / (2π I0(κ) e^{−κ}).
 
-Nothing cancels, and neither the logarithm nor its slope underflows. Each step is Halley's, in |z| at the centre and in ln u in the
-tails, where at small κ the probability is proportional to u. The start is normal in 2√κ sin(z/2) for large κ and uniform for
-small κ. The number of operations is the same for every element; float32 arguments are computed in float64.
+Nothing cancels, and neither the logarithm nor its slope underflows. Each step is Halley's, in |z| at the centre and in ln u in
+the tails, where at small κ the probability is proportional to u. The start is normal in 2√κ sin(z/2) for large κ and uniform
+for small κ. The number of operations is the same for every element; float32 arguments are computed in float64.
 """
 
 import math
@@ -41,9 +41,9 @@ def von_mises_icdf(p: Tensor | float, concentration: Tensor | float) -> Tensor:
         concentration: κ ≥ 0; broadcast with ``p``.
 
     Returns:
-        The angle in radians; −π at p = 0 and π at p = 1, as floats inside [−π, π], where ``scipy.stats.vonmises.ppf`` gives ∓∞;
-        0 at p = 1/2; NaN outside the domain. Relative error at most 1e-12 in float64 and 1e-6 in float32, for κ up to 1e10 and p
-        or 1 − p from 1e-300, where 1 − p and p − 1/2 are taken to be exact too.
+        The angle in radians; ∓π, rounded to the dtype, at p = 0 and p = 1, where ``scipy.stats.vonmises.ppf`` gives ∓∞; 0 at
+        p = 1/2; NaN outside the domain. Relative error at most 1e-12 in float64 and 1e-7 in float32, for κ up to 1e10 and p or
+        1 − p from 1e-300, where 1 − p and p − 1/2 are taken to be exact too.
 
     Source: Hill (1977), ACM Algorithm 518, for the normal approximation; the module's docstring describes the computation.
     """
@@ -60,8 +60,8 @@ def _quantile_grad_concentration(p: Tensor, concentration: Tensor, z: Tensor) ->
 
 
 def _von_mises_icdf(p: Tensor, concentration: Tensor) -> Tensor:
-    log_tail, rest, z = evaluate(_start, (p, concentration)).unbind()
-    z = iterate(_step, _STEPS, (concentration.double(), log_tail, rest), z)
+    log_tail, rest, z = evaluate(_von_mises_icdf_start, (p, concentration)).unbind()
+    z = iterate(_von_mises_icdf_step, _STEPS, (concentration.double(), log_tail, rest), z)
     z = torch.where((p == 0) | (p == 1), math.pi, torch.where(p == 0.5, 0.0, z.clamp(0.0, math.pi)))
     # to π as the dtype rounds it, where ``von_mises.py`` ends the circle
     z = torch.where(p < 0.5, -z, z).to(p.dtype)
@@ -69,7 +69,7 @@ def _von_mises_icdf(p: Tensor, concentration: Tensor) -> Tensor:
     return torch.where(valid, z, math.nan)
 
 
-def _start(p: Tensor, concentration: Tensor) -> Tensor:
+def _von_mises_icdf_start(p: Tensor, concentration: Tensor) -> Tensor:
     """ln min(p, 1 − p), |p − 1/2| and the approximate |z|, along a new first dimension."""
     p, k = p.double(), concentration.double()
     p = torch.where((p > 0) & (p < 1), p, 0.25)
@@ -83,7 +83,7 @@ def _start(p: Tensor, concentration: Tensor) -> Tensor:
     return torch.stack((log_tail, rest, torch.maximum(z, math.pi - u)))
 
 
-def _step(concentration: Tensor, log_tail: Tensor, rest: Tensor, z: Tensor) -> Tensor:
+def _von_mises_icdf_step(concentration: Tensor, log_tail: Tensor, rest: Tensor, z: Tensor) -> Tensor:
     """One step of Halley's method for |z|."""
     k, centre = concentration, rest < 0.25
     u = ((math.pi - z) + _PI_REST).clamp(min=1e-17)
