@@ -111,8 +111,9 @@ class Reparameterizable(Distribution, abc.ABC):
         return self._saturated(quantile)
 
     def _saturated(self, value: Tensor) -> Tensor:
-        """Move quantiles that round to an end of the support to where ``rsample`` has its draws."""
-        return value
+        """Move quantiles that round to an end of the support to where ``rsample`` has its draws; by default to finite numbers."""
+        largest = torch.finfo(value.dtype).max
+        return value.clamp(-largest, largest)
 
     def sample(self, sample_shape: _size = Size(), generator: Generator | None = None) -> Tensor:
         """Draw the same samples as ``rsample``, without their gradient."""

@@ -110,7 +110,7 @@ class MixtureSameFamily(ReparameterizableByCDF, torch.distributions.MixtureSameF
     def _saturated(self, value: Tensor) -> Tensor:
         components = self.component_distribution
         if not isinstance(components, Reparameterizable):
-            return value
+            return super()._saturated(value)
         # where any component leaves the value as it is, so does the mixture
         moved = components._saturated(self._per_component(value.detach()))
         inside = torch.maximum(torch.minimum(value.detach(), moved.amax(-1)), moved.amin(-1))

@@ -84,7 +84,7 @@ class Reparameterized(ReparameterizableByCDF):
             return super().icdf(value)
 
     def _saturated(self, value: Tensor) -> Tensor:
-        return self.base._saturated(value) if isinstance(self.base, Reparameterizable) else value
+        return self.base._saturated(value) if isinstance(self.base, Reparameterizable) else super()._saturated(value)
 
     def __repr__(self) -> str:
         return f"Reparameterized({self.base})"

@@ -56,10 +56,6 @@ class StudentT(Reparameterizable, torch.distributions.StudentT):
         """The quantile at probability ``value``, by ``special.stdtrit``; differentiable in it and every parameter."""
         return self.loc + self.scale * stdtrit(self.df, value)
 
-    def _saturated(self, value: Tensor) -> Tensor:
-        largest = torch.finfo(value.dtype).max
-        return value.clamp(-largest, largest)
-
     def _standardized(self, value: Tensor) -> Tensor:
         return (self._validated(value) - self.loc) / self.scale
 
