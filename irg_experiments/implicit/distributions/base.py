@@ -111,7 +111,7 @@ class Reparameterizable(Distribution, abc.ABC):
         return self._saturated(quantile)
 
     def _saturated(self, value: Tensor) -> Tensor:
-        """Move quantiles that round to an end of the support to where ``rsample`` has its draws; by default to finite numbers."""
+        """Move quantiles that round to an end of the support to where ``rsample`` has its draws, infinite ones to finite."""
         largest = torch.finfo(value.dtype).max
         return value.clamp(-largest, largest)
 

@@ -42,8 +42,8 @@ def von_mises_icdf(p: Tensor | float, concentration: Tensor | float) -> Tensor:
 
     Returns:
         The angle in radians; ∓π, rounded to the dtype, at p = 0 and p = 1, where ``scipy.stats.vonmises.ppf`` gives ∓∞; 0 at
-        p = 1/2; NaN outside the domain. Relative error at most 1e-12 in float64 and 1e-7 in float32, for κ up to 1e10 and p or
-        1 − p from 1e-300, where 1 − p and p − 1/2 are taken to be exact too.
+        p = 1/2; NaN outside the domain. Relative error at most 1e-14 in float64 and 1e-7 in float32 for the given float p, for
+        κ up to 1e10 and p or 1 − p from 1e-300. An error of p itself is multiplied by p/(z density).
 
     Source: Hill (1977), ACM Algorithm 518, for the normal approximation; the module's docstring describes the computation.
     """
