@@ -57,10 +57,10 @@ def gamma_log_quantile(a, p, upper):
     return newton(step, math.log(guess) if 1e-300 < guess < 1e300 else tail)
 
 
-def beta_log_odds(a, b, p, rest):
+def beta_log_odds(a, b, p, rest, start=None):
     """The log odds of x for I_x(a, b) = p and 1 − I_x(a, b) = rest."""
     if p > rest:
-        return -beta_log_odds(b, a, rest, p)
+        return -beta_log_odds(b, a, rest, p, None if start is None else -start)
     a, b, target = mp.mpf(a), mp.mpf(b), mp.log(p)
     digits = 45 + int(-target / math.log(10))
 
@@ -72,6 +72,8 @@ def beta_log_odds(a, b, p, rest):
             tail = 1 - tail if s > 0 else tail
             return (target - mp.log(tail)) * tail / beta.density(first, second, small)
 
+    if start is not None:
+        return newton(step, start)
     guess = scipy.special.betaincinv(float(a), float(b), float(p))
     leading = (target + mp.log(a) + mp.log(mp.beta(a, b))) / a
     return newton(step, mp.log(guess / (1 - guess)) if 1e-300 < guess < 1 - 1e-9 else min(leading, mp.mpf(20)))
@@ -81,7 +83,9 @@ def student_t_quantile(df, p):
     p = mp.mpf(p)
     if p == 0.5:
         return mp.mpf(0)
-    s = beta_log_odds(mp.mpf(df) / 2, 0.5, 2 * min(p, 1 - p), 2 * abs(p - 0.5))
+    guess = mp.mpf(scipy.stats.t.ppf(float(min(p, 1 - p)), df))
+    start = mp.log(df / guess**2) if df > 100 else None
+    s = beta_log_odds(mp.mpf(df) / 2, 0.5, 2 * min(p, 1 - p), 2 * abs(p - 0.5), start)
     return mp.sign(p - 0.5) * mp.sqrt(df) * mp.exp(-s / 2)
 
 

@@ -33,8 +33,8 @@ def stdtrit(df: Tensor | float, p: Tensor | float) -> Tensor:
     Returns:
         t; −∞ at p = 0 and ∞ at p = 1, as ``scipy.stats.t.ppf``, where ``scipy.special.stdtrit`` gives ∞ for both; 0 at p = 1/2;
         NaN outside the domain. Relative error at most 1e-12 in float64 and 2e-7 in float32 for the given float p, for df
-        between 1e-2 and 1e10 and p or 1 − p from 1e-300. An error of p itself is multiplied by p/(t density), which is large
-        near the median and for p near 1.
+        between 1e-2 and 1e10 and p or 1 − p from 1e-12, or from 1e-300 for df < 100. An error of p itself is multiplied by
+        p/(t density), which is large near the median and for p near 1.
 
     Source: Abramowitz & Stegun 26.7.1; the module's docstring describes the computation.
     """
