@@ -87,7 +87,7 @@ def test_values_against_mpmath(name: str, dtype: torch.dtype, tolerance: float):
     exact = (expected == 0) | ((expected.abs() > limits.tiny) & (expected.abs() < limits.max))
     for argument in arguments:
         exact &= argument.to(dtype) == argument
-    assert exact.sum() > (80 if dtype == torch.float64 else 60)
+    assert exact.sum() > (80 if dtype == torch.float64 else 50)
     value = getattr(special, name)(*(argument[exact].to(dtype) for argument in arguments))
     assert value.dtype == dtype
     expected = expected[exact]
