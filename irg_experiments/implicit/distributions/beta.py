@@ -7,6 +7,7 @@ from torch.nn.functional import logsigmoid
 from irg_experiments.implicit.distributions.base import Reparameterizable, in_float64, inside_unit_interval
 from irg_experiments.implicit.distributions.gamma import log_gamma_rsample
 from irg_experiments.implicit.special.beta import betainc
+from irg_experiments.implicit.special.betaincinv import betaincinv
 
 
 class Beta(Reparameterizable, torch.distributions.Beta):
@@ -47,6 +48,13 @@ class Beta(Reparameterizable, torch.distributions.Beta):
         b = torch.where(low, self.concentration0, self.concentration1)
         tail = betainc(a, b, torch.where(low, value, 1 - value))
         return torch.where(low, 1 - tail, tail)
+
+    def icdf(self, value: Tensor) -> Tensor:
+        """The quantile at probability ``value``, by ``special.betaincinv``; differentiable in it and both concentrations."""
+        return betaincinv(self.concentration1, self.concentration0, value)
+
+    def _saturated(self, value: Tensor) -> Tensor:
+        return inside_unit_interval(value)
 
 
 def beta_from_log_gammas(log_gamma1: Tensor, log_gamma0: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch.types import _size
 from irg_experiments.implicit.distributions.base import Reparameterizable, exp_clamped, in_float64
 from irg_experiments.implicit.distributions.gamma import log_gamma_rsample
 from irg_experiments.implicit.special.beta import betainc
+from irg_experiments.implicit.special.betaincinv import logit_betaincinv
 
 
 class FisherSnedecor(Reparameterizable, torch.distributions.FisherSnedecor):
@@ -58,6 +59,17 @@ class FisherSnedecor(Reparameterizable, torch.distributions.FisherSnedecor):
     def survival_function(self, value: Tensor) -> Tensor:
         """P(Z > value)."""
         return self._tail(value, upper=True)
+
+    def icdf(self, value: Tensor) -> Tensor:
+        """The quantile at probability ``value``, (df2/df1) x/(1 − x) with ln(x/(1 − x)) from ``special.logit_betaincinv``.
+
+        Differentiable in the value, df1 and df2.
+        """
+        return (logit_betaincinv(self.df1 / 2, self.df2 / 2, value) + (self.df2 / self.df1).log()).exp()
+
+    def _saturated(self, value: Tensor) -> Tensor:
+        limits = torch.finfo(value.dtype)
+        return value.clamp(limits.tiny, limits.max)
 
     def _tail(self, value: Tensor, upper: bool) -> Tensor:
         """I_x(df1/2, df2/2), x = df1 z/(df1 z + df2), from the smaller of x and 1 − x, which loses no digits."""

@@ -8,6 +8,7 @@ from irg_experiments.implicit.rule import implicit_sample
 from irg_experiments.implicit.sampling import standard_gamma, standard_log_gamma
 from irg_experiments.implicit.special.gamma import gamma_sample_grad, log_gamma_sample_grad
 from irg_experiments.implicit.special.gammainc import gammainc, gammaincc
+from irg_experiments.implicit.special.gammaincinv import gammaincinv
 
 
 def log_gamma_rsample(concentration: Tensor, generator: Generator | None = None) -> Tensor:
@@ -51,6 +52,14 @@ class Gamma(Reparameterizable, torch.distributions.Gamma):
     def survival_function(self, value: Tensor) -> Tensor:
         """P(Z > value), by ``special.gammaincc``."""
         return gammaincc(self.concentration, self._unit_rate(value))
+
+    def icdf(self, value: Tensor) -> Tensor:
+        """The quantile at probability ``value``, by ``special.gammaincinv``; differentiable in it and both parameters."""
+        return gammaincinv(self.concentration, value) / self.rate
+
+    def _saturated(self, value: Tensor) -> Tensor:
+        limits = torch.finfo(value.dtype)
+        return value.clamp(limits.tiny, limits.max)
 
     def _unit_rate(self, value: Tensor) -> Tensor:
         return self.rate * self._validated(value)

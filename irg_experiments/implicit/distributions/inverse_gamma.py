@@ -6,6 +6,7 @@ from torch import Generator, Size, Tensor
 from irg_experiments.implicit.distributions.base import Reparameterizable, exp_clamped, in_float64
 from irg_experiments.implicit.distributions.gamma import Gamma, kl_gamma_gamma, log_gamma_rsample
 from irg_experiments.implicit.special.gammainc import gammainc, gammaincc
+from irg_experiments.implicit.special.gammaincinv import log_gammainccinv
 
 
 class InverseGamma(Reparameterizable, torch.distributions.InverseGamma):
@@ -42,6 +43,14 @@ class InverseGamma(Reparameterizable, torch.distributions.InverseGamma):
     def survival_function(self, value: Tensor) -> Tensor:
         """P(Z > value), by ``special.gammainc``."""
         return gammainc(self.concentration, self._inverse(value))
+
+    def icdf(self, value: Tensor) -> Tensor:
+        """The quantile at probability ``value``, by ``special.log_gammainccinv``; differentiable in it and both parameters."""
+        return (self.rate.log() - log_gammainccinv(self.concentration, value)).exp()
+
+    def _saturated(self, value: Tensor) -> Tensor:
+        limits = torch.finfo(value.dtype)
+        return value.clamp(limits.tiny, limits.max)
 
     def _inverse(self, value: Tensor) -> Tensor:
         return self.rate / self._validated(value)

@@ -7,6 +7,7 @@ import torch
 from torch import Generator, Size, Tensor
 
 from irg_experiments.implicit.distributions.base import Reparameterizable, inside_unit_interval
+from irg_experiments.implicit.distributions.quantile import at_ends
 from irg_experiments.implicit.sampling import standard_uniform
 
 
@@ -55,8 +56,14 @@ class Kumaraswamy(Reparameterizable, torch.distributions.Kumaraswamy):
         return torch.where(inside, result, end.to(result.dtype))
 
     def icdf(self, value: Tensor) -> Tensor:
-        """(1 − (1 − value)^(1/b))^(1/a), the quantile at probability ``value``."""
+        """(1 − (1 − value)^(1/b))^(1/a), the quantile at probability ``value``; differentiable in it and both parameters."""
+        return at_ends(value, self._inner_icdf, torch.zeros_like(value), torch.ones_like(value))
+
+    def _inner_icdf(self, value: Tensor) -> Tensor:
         return (_log1mexp(-torch.log1p(-value) / self.concentration0) / self.concentration1).exp()
+
+    def _saturated(self, value: Tensor) -> Tensor:
+        return inside_unit_interval(value)
 
     @property
     def mean(self) -> Tensor:

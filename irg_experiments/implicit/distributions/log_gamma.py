@@ -8,6 +8,7 @@ from torch.distributions.utils import broadcast_all
 from irg_experiments.implicit.distributions.base import Reparameterizable, in_float64
 from irg_experiments.implicit.distributions.gamma import Gamma, kl_gamma_gamma, log_gamma_rsample
 from irg_experiments.implicit.special.gammainc import gammainc, gammaincc
+from irg_experiments.implicit.special.gammaincinv import log_gammaincinv
 
 
 class LogGamma(Reparameterizable):
@@ -63,6 +64,10 @@ class LogGamma(Reparameterizable):
     def survival_function(self, value: Tensor) -> Tensor:
         """P(Y > value)."""
         return gammaincc(self.concentration, self._unit_rate(value))
+
+    def icdf(self, value: Tensor) -> Tensor:
+        """The quantile at probability ``value``, by ``special.log_gammaincinv``; differentiable in it and both parameters."""
+        return log_gammaincinv(self.concentration, value) - self.rate.log()
 
     def _unit_rate(self, value: Tensor) -> Tensor:
         return self.rate * self._validated(value).exp()

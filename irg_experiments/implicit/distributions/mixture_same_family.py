@@ -6,7 +6,8 @@ from torch.distributions import Distribution, Independent
 from torch.nn.functional import pad
 
 from irg_experiments.implicit._autograd import derivative_order
-from irg_experiments.implicit.distributions.base import ReparameterizableByCDF, survival_function
+from irg_experiments.implicit.distributions.base import Reparameterizable, ReparameterizableByCDF, survival_function
+from irg_experiments.implicit.distributions.quantile import accept_all, at_ends, invert
 from irg_experiments.implicit.distributions.reparameterized import check_univariate, sample_from
 from irg_experiments.implicit.rule import reparameterize
 from irg_experiments.implicit.sampling import standard_uniform
@@ -75,6 +76,51 @@ class MixtureSameFamily(ReparameterizableByCDF, torch.distributions.MixtureSameF
         """P(Z > value) of a mixture of scalars, from the survival functions of the components."""
         tails = survival_function(self.component_distribution, self._per_component(value))
         return (self.mixture_distribution.probs * tails).sum(-1)
+
+    def icdf(self, value: Tensor) -> Tensor:
+        """The quantile at probability ``value`` of a mixture of scalars; differentiable in it and every parameter.
+
+        It is between the least and the largest quantile of the components, and found there by bisection and Newton's method. If
+        the components have no ``icdf``, the search is over their support.
+        """
+        if self.event_shape:
+            raise NotImplementedError("a mixture of vectors has no icdf")
+        mixture = self.expand(self.batch_shape)
+        accept_all(mixture)
+        try:
+            ends = mixture._bracket(value)
+        except NotImplementedError:
+            return super().icdf(value)
+        return at_ends(value, mixture._inner_icdf, *ends)
+
+    def _inner_icdf(self, value: Tensor) -> Tensor:
+        p = value.float() if value.dtype in (torch.float16, torch.bfloat16) else value
+        upper = p > 0.5
+
+        def log_tail(z: Tensor) -> Tensor:
+            return torch.where(upper, self.survival_function(z), self.cdf(z)).clamp(min=0.0).log()
+
+        left, right = self._bracket(p)
+        target = torch.where(upper, 1 - p, p).log()
+        quantile = invert(log_tail, self.log_prob, target.expand(left.shape), upper, left, right)
+        noise, density = self._scalar_transform(self._factors(), quantile)
+        # F, or F − 1 where the survival function keeps its digits
+        return reparameterize(quantile, lambda _: noise - p, jacobian=density).to(value.dtype)
+
+    def _bracket(self, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the least and the largest quantile of the components, without gradient."""
+        with torch.no_grad():
+            quantiles = self.component_distribution.icdf(self._per_component(value))
+        return quantiles.amin(-1), quantiles.amax(-1)
+
+    def _saturated(self, value: Tensor) -> Tensor:
+        components = self.component_distribution
+        if not isinstance(components, Reparameterizable):
+            return super()._saturated(value)
+        # where any component leaves the value as it is, so does the mixture
+        moved = components._saturated(self._per_component(value.detach()))
+        inside = torch.maximum(torch.minimum(value.detach(), moved.amax(-1)), moved.amin(-1))
+        return value + (inside - value.detach())
 
     def _per_component(self, value: Tensor) -> Tensor:
         """Return the value with a dimension for the components before those of the event."""

@@ -77,8 +77,14 @@ class Reparameterized(ReparameterizableByCDF):
         return self.base.cdf(self._validated(value))
 
     def icdf(self, value: Tensor) -> Tensor:
-        """The quantile at probability ``value``, if ``base`` has it."""
-        return self.base.icdf(value)
+        """The quantile at probability ``value``, by ``icdf`` of ``base`` if it has one, else found numerically."""
+        try:
+            return self.base.icdf(value)
+        except NotImplementedError:
+            return super().icdf(value)
+
+    def _saturated(self, value: Tensor) -> Tensor:
+        return self.base._saturated(value) if isinstance(self.base, Reparameterizable) else super()._saturated(value)
 
     def __repr__(self) -> str:
         return f"Reparameterized({self.base})"

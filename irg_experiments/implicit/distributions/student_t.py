@@ -12,6 +12,7 @@ from torch.types import _size
 from irg_experiments.implicit.distributions.base import Reparameterizable, exp_clamped, in_float64
 from irg_experiments.implicit.rule import implicit_sample
 from irg_experiments.implicit.sampling import standard_log_gamma, standard_normal
+from irg_experiments.implicit.special.stdtrit import stdtrit
 from irg_experiments.implicit.special.student_t import stdtr, student_t_sample_grad
 
 
@@ -69,6 +70,10 @@ class StudentT(Reparameterizable, torch.distributions.StudentT):
     def survival_function(self, value: Tensor) -> Tensor:
         """P(Z > value)."""
         return stdtr(self.df, -self._standardized(value))
+
+    def icdf(self, value: Tensor) -> Tensor:
+        """The quantile at probability ``value``, by ``special.stdtrit``; differentiable in it and every parameter."""
+        return self.loc + self.scale * stdtrit(self.df, value)
 
     def _standardized(self, value: Tensor) -> Tensor:
         return (self._validated(value) - self.loc) / self.scale

@@ -9,13 +9,12 @@ from torch import Generator, Size, Tensor
 from torch.distributions import Distribution, constraints
 
 from irg_experiments.implicit.distributions.base import Reparameterizable, in_float64, survival_function, widened
+from irg_experiments.implicit.distributions.quantile import accept_all, at_ends, invert
 from irg_experiments.implicit.distributions.reparameterized import check_univariate
 from irg_experiments.implicit.rule import reparameterize
 from irg_experiments.implicit.sampling import standard_uniform
 from irg_experiments.implicit.special.normal import log_ndtr, ndtri_exp
 
-# Bisection steps that shrink any bracket to adjacent floats.
-_BISECTIONS = {torch.float32: 34, torch.float64: 66}
 # Quadrature nodes on each side, 1/16 apart; the outermost probabilities are 2e-34 and 1e-275.
 _NODES = {torch.float32: 62, torch.float64: 96}
 
@@ -43,9 +42,9 @@ class Truncated(Reparameterizable):
         ValueError: ``base`` has vector events; or, with ``validate_args``, low ≥ high or no mass between them in the dtype.
 
     ``rsample`` inverts T(z) = T(low) + u (T(high) − T(low)) in log space, u ~ Uniform(0, 1), where T is F, or the survival
-    function if low is above the median. A normal base is inverted in closed form; others by bisection to adjacent floats, up to
-    the square root of the largest float, with 66 evaluations of the cdf in float64 and 34 in float32. The gradient comes from
-    differentiating the equation at fixed u. ``icdf`` inverts it at a given probability, and is differentiable in that too.
+    function if low is above the median. A normal base is inverted in closed form; others by bisection and Newton's method, up
+    to the square root of the largest float, with 41 evaluations of the cdf in float64 and 25 in float32. The gradient is that
+    of the equation at fixed u. ``icdf`` inverts it at a given probability, and is differentiable in that too.
 
     Valid range: hundreds of standard deviations from the mean for a normal base or one with ``log_cdf`` and
     ``log_survival_function``; until the survival function underflows for one with ``survival_function`` only; up to
@@ -76,7 +75,7 @@ class Truncated(Reparameterizable):
         ends = (torch.as_tensor(x, dtype=like.dtype, device=like.device) for x in (low, high))
         self.low, self.high, like = torch.broadcast_tensors(*ends, like)
         self.base = base.expand(like.shape)
-        _accept_all(self.base)
+        accept_all(self.base)
         super().__init__(like.shape, validate_args=validate_args)
         if self._validate_args:
             self._check_interval()
@@ -102,10 +101,19 @@ class Truncated(Reparameterizable):
         return self._quantile(self._ends(), uniform, 1 - uniform).to(self.low.dtype)
 
     def icdf(self, value: Tensor) -> Tensor:
-        """The quantile at probability ``value``, differentiable for values strictly between 0 and 1."""
-        ends, p = self._ends(), widened(value)
-        quantile = self._quantile(ends, torch.where(ends.upper, 1 - p, p), torch.where(ends.upper, p, 1 - p))
-        return self._rounded(quantile, value)
+        """The quantile at probability ``value``, differentiable in it and every parameter; exactly the ends at 0 and 1."""
+        low, high = self._interval()
+        low, high = torch.where(self.low >= low, self.low, low), torch.where(self.high <= high, self.high, high)
+        return self._rounded(at_ends(widened(value), self._inner_icdf, low, high), value)
+
+    def _inner_icdf(self, value: Tensor) -> Tensor:
+        ends = self._ends()
+        return self._quantile(ends, torch.where(ends.upper, 1 - value, value), torch.where(ends.upper, value, 1 - value))
+
+    def _saturated(self, value: Tensor) -> Tensor:
+        low, high = self._interval()
+        limit = torch.finfo(value.dtype).max
+        return value + (torch.maximum(torch.minimum(value, high), low).clamp(-limit, limit) - value).detach()
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The log-density in nats, −inf outside the interval."""
@@ -222,12 +230,8 @@ class Truncated(Reparameterizable):
             return torch.maximum(torch.minimum(value, high), low)
         limit = math.sqrt(torch.finfo(low.dtype).max)
         left, right = (end.clamp(-limit, limit).expand(log_tail.shape) for end in (low, high))
-        for _ in range(_BISECTIONS[low.dtype]):
-            middle = _middle(left, right)
-            cdf, survival = self._log_tails(middle)
-            beyond = torch.where(upper, survival > log_tail, cdf < log_tail)
-            left, right = torch.where(beyond, middle, left), torch.where(beyond, right, middle)
-        return _middle(left, right)
+        ends = _Ends(upper, log_tail, log_tail)
+        return invert(lambda z: self._log_tail(ends, z), self.base.log_prob, log_tail, upper, left, right)
 
 
 def _probe(base: Distribution) -> Tensor:
@@ -248,14 +252,6 @@ def _tensors(base: Distribution) -> Iterator[Tensor]:
             yield part
         elif isinstance(part, Distribution):
             yield from _tensors(part)
-
-
-def _accept_all(base: Distribution) -> None:
-    """Disable validation in ``base`` and all it wraps: bisection may try values that round to outside the support."""
-    base._validate_args = False
-    for part in vars(base).values():
-        if isinstance(part, Distribution):
-            _accept_all(part)
 
 
 def _support(base: Distribution, like: Tensor) -> tuple[Tensor, Tensor]:
@@ -295,17 +291,6 @@ def _log(probability: Tensor, complement: Tensor) -> Tensor:
     near = torch.where(small & positive, probability, 1.0).log()
     far = torch.log1p(-torch.where(small, 0.0, complement))
     return torch.where(small, torch.where(positive, near, -math.inf), far)
-
-
-def _middle(left: Tensor, right: Tensor) -> Tensor:
-    """Bisect, with about as many floats on either side: at 0, the geometric mean of distant ends, or the arithmetic mean."""
-    tiny = torch.finfo(left.dtype).tiny
-    first, second = left.abs().clamp(min=tiny), right.abs().clamp(min=tiny)
-    larger = torch.maximum(first, second)
-    distant = (larger > 4 * torch.minimum(first, second)) | (larger == tiny)
-    geometric = first.sqrt() * second.sqrt()
-    middle = torch.where(distant, torch.where(right > 0, geometric, -geometric), 0.5 * left + 0.5 * right)
-    return torch.where((left < 0) & (right > 0), 0.0, middle)
 
 
 @torch.distributions.register_kl(Truncated, Truncated)

@@ -13,6 +13,7 @@ from irg_experiments.implicit.rule import implicit_sample
 from irg_experiments.implicit.sampling import standard_von_mises
 from irg_experiments.implicit.special.von_mises import circular_variance, von_mises_cdf, von_mises_sample_grad
 from irg_experiments.implicit.special.von_mises_fisher import von_mises_fisher_log_peak, von_mises_fisher_negentropy
+from irg_experiments.implicit.special.von_mises_icdf import von_mises_icdf
 
 
 class VonMises(Reparameterizable, torch.distributions.VonMises):
@@ -56,6 +57,16 @@ class VonMises(Reparameterizable, torch.distributions.VonMises):
     def survival_function(self, value: Tensor) -> Tensor:
         """The probability between value and loc + π."""
         return self.cdf(2 * self.loc - value)
+
+    def icdf(self, value: Tensor) -> Tensor:
+        """The angle in [loc − π, loc + π] at probability ``value``, by ``special.von_mises_icdf``; the inverse of ``cdf``.
+
+        Differentiable in the value and both parameters. ``rsample_from`` brings it into [−π, π].
+        """
+        return self.loc + von_mises_icdf(value, self.concentration)
+
+    def _saturated(self, value: Tensor) -> Tensor:
+        return wrapped(value)
 
     @property
     def variance(self) -> Tensor:

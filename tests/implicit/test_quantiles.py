@@ -1,0 +1,336 @@
+"""Quantiles of every univariate distribution in the registry, and samples of given uniform variables."""
+
+import math
+
+import mpmath
+import numpy as np
+import pytest
+import torch
+import torch.distributions as td
+from torch import Tensor
+from torch.quasirandom import SobolEngine
+
+from irg_experiments import implicit
+from irg_experiments.implicit.distributions.base import (
+    Reparameterizable,
+    ReparameterizableByCDF,
+    reparameterize_by_cdf,
+    survival_function,
+)
+from tests.implicit.registry import REGISTRY, Row
+from tests.implicit.selection import those
+
+PROBABILITIES = (1e-6, 0.01, 0.3, 0.5, 0.7, 0.99)
+univariate = those(lambda row: not row.project)
+
+
+def probabilities(row: Row, dtype: torch.dtype = torch.float64) -> Tensor:
+    """Of shape (probability, grid)."""
+    return torch.tensor(PROBABILITIES, dtype=dtype)[:, None].expand(len(PROBABILITIES), len(row.grid))
+
+
+@univariate
+def test_quantile_and_distribution_function_are_inverses(name: str):
+    row = REGISTRY[name]
+    q, p = row.grid_distribution(), probabilities(row)
+    value = q.icdf(p)
+    lower = q.cdf(value)
+    upper = survival_function(q, value)
+    # as far as the float next to an end of the support is from it
+    spacing = torch.finfo(p.dtype).eps * value.abs() * q.log_prob(value).exp()
+    assert ((lower - p).abs() <= 1e-12 * p + 1e-14 + 2 * spacing).all()
+    assert ((upper - (1 - p)).abs() <= 1e-12 * (1 - p) + 1e-14 + 2 * spacing).all()
+    again = q.icdf(lower)
+    condition = torch.finfo(p.dtype).eps / q.log_prob(value).exp()
+    assert ((again - value).abs() <= 1e-12 * value.abs() + 8 * condition).all()
+
+
+@those(lambda row: not row.project and row.scipy and row.peer is not td.MixtureSameFamily)
+def test_quantiles_against_scipy(name: str):
+    row = REGISTRY[name]
+    assert row.scipy is not None
+    value = row.grid_distribution().icdf(probabilities(row))
+    # SciPy's quantiles of von Mises are normal at large concentrations
+    columns = [i for i, parameters in enumerate(row.grid) if name != "VonMises" or parameters[1] < 50]
+    expected = np.stack([row.scipy(*row.grid[i]).ppf(np.array(PROBABILITIES)) for i in columns], -1)
+    # and truncnorm's have seven digits
+    tolerance = 1e-8 if name == "VonMises" else 1e-7 if name == "Truncated" else 1e-11
+    torch.testing.assert_close(value[:, columns], torch.as_tensor(expected), rtol=tolerance, atol=1e-13)
+
+
+@univariate
+def test_quantiles_at_zero_and_one_are_the_ends_of_the_support(name: str):
+    row, q = REGISTRY[name], REGISTRY[name].grid_distribution()
+    support = q.support
+    if name == "MixtureSameFamily":
+        support = support.base_constraint
+    low, high = getattr(support, "lower_bound", -math.inf), getattr(support, "upper_bound", math.inf)
+    if name == "VonMises":
+        low, high = -math.pi, math.pi  # around a loc of 0
+    for probability, end in ((0.0, low), (1.0, high)):
+        value = q.icdf(torch.full(q.batch_shape, probability, dtype=torch.float64))
+        torch.testing.assert_close(value, torch.as_tensor(end, dtype=torch.float64).expand_as(value), rtol=0, atol=0)
+    for outside in (-0.1, 1.1, math.nan):
+        assert q.icdf(torch.full((len(row.grid),), outside, dtype=torch.float64)).isnan().all()
+
+
+@univariate
+def test_quantiles_differentiate(name: str):
+    row = REGISTRY[name]
+    parameters = [p.requires_grad_() for p in row.parameters()]
+    p = torch.tensor([[0.02], [0.4], [0.9]], dtype=torch.float64).repeat(1, len(row.grid)).requires_grad_()
+
+    def quantile(p: Tensor, *parameters: Tensor) -> Tensor:
+        return row.make(*parameters, validate_args=False).icdf(p)
+
+    assert torch.autograd.gradcheck(quantile, (p, *parameters), eps=1e-7, atol=1e-4, rtol=1e-4)
+
+
+@univariate
+def test_gradients_of_quantiles_against_exact_differences(name: str):
+    """dz/dφ by a central difference of cdf(z) at fixed probability, in the first parameter, over the density."""
+    row = REGISTRY[name]
+    if name == "MixtureSameFamily":
+        pytest.skip("its first parameter is a vector")
+    first, *others = row.parameters()
+    leaf = first.clone().requires_grad_()
+    q = row.make(leaf, *others)
+    p = probabilities(row)[1:]
+    value = q.icdf(p)
+    (grad,) = torch.autograd.grad(value.sum(), leaf)
+    step = 1e-5 * first.abs().clamp(min=1e-2)
+    up, down = (row.make(first + sign * step, *others, validate_args=False).cdf(value.detach()) for sign in (1, -1))
+    expected = (-(up - down) / (2 * step) / q.log_prob(value.detach()).exp()).sum(0)
+    torch.testing.assert_close(grad, expected.detach(), rtol=1e-6, atol=1e-6)
+
+
+@univariate
+def test_samples_of_uniforms_have_the_implicit_gradient(name: str):
+    row = REGISTRY[name]
+    parameters = [p.requires_grad_() for p in row.parameters()]
+    q = row.make(*parameters)
+    uniform = probabilities(row).clone().requires_grad_()
+    sample = q.rsample_from(uniform)
+    assert sample.shape == uniform.shape
+    assert q.support.check(sample.detach()).all()
+    weight = torch.arange(1.0, sample.numel() + 1, dtype=torch.float64).reshape(sample.shape)
+    inputs = [*parameters, uniform]
+    *grads, slope = torch.autograd.grad((weight * sample).sum(), inputs, allow_unused=True, retain_graph=True)
+    implicit_sample = reparameterize_by_cdf(sample.detach(), q)
+    expected = torch.autograd.grad((weight * implicit_sample).sum(), parameters, allow_unused=True, retain_graph=True)
+    for grad, truth in zip(grads, expected, strict=True):
+        torch.testing.assert_close(grad, truth, rtol=1e-6, atol=1e-9)
+    torch.testing.assert_close(slope, weight / q.log_prob(sample).exp().detach(), rtol=1e-9, atol=0)
+
+
+@those(lambda row: not row.project and row.gradient == "implicit" and row.truth)
+def test_samples_of_uniforms_have_the_gradient_of_rsample(name: str):
+    """A draw of rsample, mapped to its probability and back, has the same gradient."""
+    row = REGISTRY[name]
+    parameters = [p.requires_grad_() for p in row.parameters()]
+    q = row.make(*parameters)
+    drawn = q.rsample((4,))
+    with torch.no_grad():
+        uniform = q.cdf(drawn)
+    grads = torch.autograd.grad(drawn.sum(), parameters, retain_graph=True)
+    again = q.rsample_from(uniform)
+    for grad, expected in zip(torch.autograd.grad(again.sum(), parameters), grads, strict=True):
+        torch.testing.assert_close(grad, expected, rtol=1e-6, atol=1e-9)
+
+
+@univariate
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_samples_of_uniforms_stay_inside_the_support(name: str, dtype: torch.dtype):
+    row = REGISTRY[name]
+    q = row.grid_distribution(dtype)
+    limits = torch.finfo(dtype)
+    ends = torch.tensor([0.0, limits.tiny, 1e-30, 1 - limits.eps / 2, 1.0], dtype=dtype)
+    sample = q.rsample_from(ends[:, None].expand(5, len(row.grid)))
+    assert sample.dtype == dtype
+    assert q.support.check(sample).all()
+    assert sample.isfinite().all()
+    if name == "VonMises":
+        assert (sample.abs() <= torch.tensor(math.pi, dtype=dtype)).all()
+
+
+@univariate
+def test_types_and_shapes(name: str):
+    row = REGISTRY[name]
+    p = probabilities(row, torch.float32)[1:]
+    single = row.grid_distribution(torch.float32).icdf(p)
+    assert single.dtype == torch.float32
+    assert row.grid_distribution().icdf(p).dtype == torch.float64
+    torch.testing.assert_close(single.double(), row.grid_distribution().icdf(p), rtol=2e-5, atol=1e-5)
+    assert row.grid_distribution().icdf(p[:0]).shape == (0, len(row.grid))
+    with pytest.raises(ValueError, match="must end with the batch shape"):
+        row.grid_distribution().rsample_from(p[:, :1])
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        row.grid_distribution(validate_args=True).rsample_from(p + 1)
+
+
+@those(lambda row: not row.project and row.make is not REGISTRY["Truncated"].make)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_types(name: str, dtype: torch.dtype):
+    row = REGISTRY[name]
+    if name == "Reparameterized":
+        pytest.skip("its base is torch's Normal")
+    q = row.grid_distribution(dtype, validate_args=False)
+    sample = q.rsample_from(torch.tensor([0.25, 0.5, 0.875], dtype=dtype)[:, None].expand(3, len(row.grid)))
+    assert sample.dtype == dtype
+    assert sample.isfinite().all()
+
+
+@univariate
+def test_under_vmap(name: str):
+    row, parameters = REGISTRY[name], REGISTRY[name].parameters()
+    p = torch.full((len(row.grid),), 0.3, dtype=torch.float64)
+    mapped = torch.func.vmap(lambda p, *parameters: row.make(*parameters, validate_args=False).icdf(p))(p, *parameters)
+    torch.testing.assert_close(mapped, row.grid_distribution().icdf(p))
+
+
+@those(lambda row: row.project)
+def test_vectors_have_no_quantile(name: str):
+    with pytest.raises(NotImplementedError, match="call rsample_from of univariate parts"):
+        REGISTRY[name].grid_distribution().rsample_from(torch.tensor(0.5))
+
+
+class Exponential(ReparameterizableByCDF):
+    """A distribution with nothing but a distribution function and a density."""
+
+    arg_constraints = {"rate": td.constraints.positive}  # noqa: RUF012
+    support = td.constraints.positive
+
+    def __init__(self, rate: Tensor, validate_args: bool | None = None) -> None:
+        self.rate = rate
+        super().__init__(rate.shape, validate_args=validate_args)
+
+    def _draw(self, shape, generator):
+        raise AssertionError("not drawn")
+
+    def cdf(self, value: Tensor) -> Tensor:
+        return -torch.expm1(-self.rate * self._validated(value))
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        return self.rate.log() - self.rate * self._validated(value)
+
+
+class WithSurvival(Exponential):
+    """The same with the upper tail."""
+
+    def survival_function(self, value: Tensor) -> Tensor:
+        return (-self.rate * self._validated(value)).exp()
+
+
+class WithoutQuantile(Exponential):
+    """The same without ``icdf``."""
+
+    def icdf(self, value: Tensor) -> Tensor:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_numerical_quantiles_of_a_user_s_distribution(dtype: torch.dtype):
+    rate = torch.tensor([1e-6, 0.5, 1e6], dtype=dtype, requires_grad=True)
+    tolerance = 100 * torch.finfo(dtype).eps  # the rounding of ln p, 69
+    p = torch.tensor([1e-30, 1e-6, 0.3, 0.9], dtype=dtype)[:, None].expand(4, 3)
+    expected = -torch.log1p(-p) / rate
+    value = Exponential(rate).icdf(p)
+    torch.testing.assert_close(value, expected, rtol=tolerance, atol=0)
+    grads = (torch.autograd.grad(x.sum(), rate, retain_graph=True)[0] for x in (value, expected))
+    torch.testing.assert_close(*grads, rtol=10 * tolerance, atol=0)
+    near_one = torch.tensor([1 - torch.finfo(dtype).eps] * 3, dtype=dtype)
+    upper = WithSurvival(rate).icdf(near_one)
+    torch.testing.assert_close(upper, -torch.log1p(-near_one) / rate, rtol=tolerance, atol=0)
+    ends = Exponential(rate).icdf(torch.tensor([0.0, 1.0, 0.5], dtype=dtype))
+    assert (ends[0], ends[1]) == (0, math.inf)
+
+
+MIXTURES = {
+    "distant normals": implicit.Normal(torch.tensor([-50.0, 40.0]).double(), torch.tensor([1e-3, 5.0]).double()),
+    "gammas": implicit.Gamma(torch.tensor([0.05, 30.0]).double(), torch.tensor([1.0, 2.0]).double()),
+    "circle": implicit.VonMises(torch.tensor([-1.0, 2.5]).double(), torch.tensor([3.0, 8.0]).double()),
+    "numerical": Exponential(torch.tensor([0.3, 20.0]).double()),
+    "no quantiles": WithoutQuantile(torch.tensor([0.3, 20.0]).double()),
+}
+
+
+@pytest.mark.parametrize("name", MIXTURES)
+def test_quantiles_of_mixtures(name: str):
+    q = implicit.MixtureSameFamily(td.Categorical(torch.tensor([0.3, 0.7]).double()), MIXTURES[name])
+    p = torch.tensor([1e-9, 0.1, 0.2999, 0.3001, 0.6, 1 - 1e-9], dtype=torch.float64)
+    value = q.icdf(p)
+    slack = 4 * torch.finfo(p.dtype).eps * (value.abs() * q.log_prob(value).exp())
+    assert ((q.cdf(value) - p).abs() <= 1e-15 + 1e-13 * p + slack).all()
+
+
+def test_gradients_of_a_mixture_s_quantile_against_mpmath():
+    logits, loc, scale = (
+        torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in ([0.0, 1.0], [-1.0, 2.0], [0.5, 1.5])
+    )
+    q = implicit.MixtureSameFamily(td.Categorical(logits=logits), implicit.Normal(loc, scale))
+    p = torch.tensor([1e-12, 0.2, 0.999], dtype=torch.float64)
+    value = q.icdf(p)
+    grads = [torch.autograd.grad(z, (logits, loc, scale), retain_graph=True) for z in value]
+    with mpmath.workdps(50):
+
+        def cdf(z, *parameters):
+            a, b, m, n, s, t = parameters
+            weight = mpmath.exp(a) / (mpmath.exp(a) + mpmath.exp(b))
+            return weight * mpmath.ncdf((z - m) / s) + (1 - weight) * mpmath.ncdf((z - n) / t)
+
+        parameters = [mpmath.mpf(x) for tensor in (logits, loc, scale) for x in tensor.tolist()]
+        for probability, z, grad in zip(p.tolist(), value.tolist(), grads, strict=True):
+            exact = mpmath.findroot(lambda x, p=probability: mpmath.log(cdf(x, *parameters) / p), mpmath.mpf(z))
+            assert abs(z - exact) < 1e-13 * abs(exact)
+            density = mpmath.diff(lambda x: cdf(x, *parameters), exact)
+            flat = torch.cat(grad).tolist()
+            for index, ours in enumerate(flat):
+                moved = [0] * 6
+                moved[index] = 1
+                slope = mpmath.diff(lambda *x, z=exact: cdf(z, *x), tuple(parameters), tuple(moved))
+                assert abs(ours + slope / density) < 1e-11 * max(1, abs(slope / density))
+
+
+def test_a_distribution_without_quantiles_says_so():
+    class Nameless(Reparameterizable):
+        arg_constraints = {}  # noqa: RUF012
+        support = td.constraints.real
+
+        def _draw(self, shape, generator):
+            raise AssertionError("not drawn")
+
+    with pytest.raises(NotImplementedError, match="Nameless has no icdf"):
+        Nameless().rsample_from(torch.tensor(0.5))
+
+
+def test_truncated_quantiles_pass_the_gradient_of_the_ends():
+    low, high = (torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in (-1.0, 2.0))
+    value = implicit.Truncated(implicit.Normal(torch.zeros((), dtype=torch.float64), 1.0), low, high).icdf(
+        torch.tensor([0.0, 1.0, 0.5], dtype=torch.float64)
+    )
+    assert value[:2].tolist() == [-1.0, 2.0]
+    assert [g.item() for g in torch.autograd.grad(value[0], (low, high), retain_graph=True)] == [1.0, 0.0]
+    assert [g.item() for g in torch.autograd.grad(value[1], (low, high))] == [0.0, 1.0]
+
+
+def elbo_gradient(uniform: Tensor) -> Tensor:
+    """Of the posterior Gamma(a, b) of a Poisson rate with prior Gamma(2, 1) and the count 5, in ln a and ln b."""
+    logs = torch.tensor([1.5, 0.4], dtype=torch.float64, requires_grad=True)
+    posterior, prior = implicit.Gamma(*logs.exp()), implicit.Gamma(*torch.tensor([2.0, 1.0], dtype=torch.float64))
+    rate = posterior.rsample_from(uniform)
+    elbo = (td.Poisson(rate).log_prob(torch.tensor(5.0)) + prior.log_prob(rate) - posterior.log_prob(rate)).mean()
+    return torch.autograd.grad(elbo, logs)[0]
+
+
+def test_sobol_points_lower_the_variance_of_an_elbo_gradient():
+    count, repeats = 128, 40
+    generator = torch.Generator().manual_seed(0)
+    random = [elbo_gradient(torch.rand(count, generator=generator, dtype=torch.float64)) for _ in range(repeats)]
+    sobol = [
+        elbo_gradient(SobolEngine(1, scramble=True, seed=seed).draw(count, dtype=torch.float64)[:, 0])
+        for seed in range(repeats)
+    ]
+    random_variance, sobol_variance = torch.stack(random).var(0), torch.stack(sobol).var(0)
+    # about 1/4000 at 128 points
+    assert (sobol_variance < random_variance / 50).all()
+    torch.testing.assert_close(torch.stack(sobol).mean(0), torch.stack(random).mean(0), rtol=0, atol=0.1)
