@@ -43,7 +43,7 @@ def test_the_readme_and_the_pages_show_what_the_records_say(tmp_path: Path):
 
 
 def test_links_of_the_pages_lead_to_files():
-    for page in (README, ROOT / "CONTRIBUTING.md", *(ROOT / "outputs" / "reference").glob("*.md")):
+    for page in (README, ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "outputs" / "reference").glob("*.md")):
         for link in re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text()):
             assert (page.parent / link).exists(), f"{page.name}: {link}"
 
