@@ -47,6 +47,7 @@ class Implicit(Pathwise):
     """
 
     families = (Reparameterizable,)
+    for_fewer_samples = "control_variate=false"
 
     def __init__(self, control_variate: Boolean = False) -> None:
         self.control_variate = control_variate
@@ -64,7 +65,8 @@ class Implicit(Pathwise):
     def check_num_samples(self, num_samples: int) -> None:
         """See ``Estimator``."""
         if self.control_variate and num_samples < LEAST_SAMPLES:
-            raise ValueError(f"control_variate=true is a regression over the other samples and needs at least {LEAST_SAMPLES}")
+            needs = f"needs at least {LEAST_SAMPLES}, not {num_samples}"
+            raise ValueError(f"control_variate=true is a regression over the other samples and {needs}")
 
     def expectation(self, f: Callable[[Tensor], Tensor], q: td.Distribution, num_samples: int = 1) -> Tensor:
         """See ``Estimator``."""

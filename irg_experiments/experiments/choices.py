@@ -109,7 +109,8 @@ def check_num_samples(estimator: Estimator, num_samples: int, which: str, remedy
     try:
         estimator.check_num_samples(num_samples)
     except ValueError as error:
-        raise UserError(f"{which}: {error}. {remedy}, or choose another option, such as baseline=moving_average.") from error
+        such_as = f", such as {estimator.for_fewer_samples}" if estimator.for_fewer_samples else ""
+        raise UserError(f"{which}: {error}. {remedy}, or choose another option{such_as}.") from error
 
 
 def methods_for(family: type[Distribution], tree: ConfigTree, elementwise: bool = True, pathwise: bool = False) -> list[str]:
