@@ -88,7 +88,9 @@ def make_estimator(
         if estimator.elementwise and not elementwise:
             problem = f"cannot differentiate functions of several elements of the {family.__name__} samples of {whose}"
         elif objective is not None and not estimator.pathwise:
-            problem = f"cannot serve {objective}, whose gradient flows through the {family.__name__} samples of {whose} alone"
+            which = "with these options " if type(estimator).pathwise else ""
+            whose_gradient = f"whose gradient flows through the {family.__name__} samples of {whose} alone"
+            problem = f"{which}cannot serve {objective}, {whose_gradient}"
         else:
             if num_samples is not None:
                 check_num_samples(estimator, num_samples, f"{section}={method.name}", "Raise training.num_samples")
