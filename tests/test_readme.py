@@ -43,7 +43,8 @@ def test_the_readme_and_the_pages_show_what_the_records_say(tmp_path: Path):
 
 
 def test_links_of_the_pages_lead_to_files():
-    for page in (README, ROOT / "CONTRIBUTING.md", *(ROOT / "outputs" / "reference").glob("*.md")):
+    folders = (ROOT / "docs", ROOT / "outputs" / "reference")
+    for page in (README, ROOT / "CONTRIBUTING.md", *(page for folder in folders for page in folder.glob("*.md"))):
         for link in re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text()):
             assert (page.parent / link).exists(), f"{page.name}: {link}"
 

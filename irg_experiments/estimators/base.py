@@ -19,12 +19,14 @@ class Estimator(abc.ABC):
         elementwise: True if f must work elementwise: each element of its values depends on the same element of the sample only.
         pathwise: True if the estimate is the mean of f over samples of an ``rsample``, so that its gradient flows through the
             samples alone. f may then depend on all samples together, and leave out gradients whose mean is known.
+        for_fewer_samples: an option that works where ``check_num_samples`` raises, for the message; empty if there is none.
         traceable: False if ``torch.compile`` cannot compile ``expectation``, or would take longer than is of use.
     """
 
     families: ClassVar[tuple[type[Distribution], ...]] = ()
     elementwise: ClassVar[bool] = False
     pathwise: ClassVar[bool] = False
+    for_fewer_samples: ClassVar[str] = ""
     traceable: ClassVar[bool] = True
 
     def __init_subclass__(cls) -> None:

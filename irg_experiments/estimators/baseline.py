@@ -108,6 +108,7 @@ class Scored(Estimator):
     """Base of estimators that multiply f by a score; a subclass sets ``baseline`` where the user may choose one."""
 
     baseline = Baseline()
+    for_fewer_samples = "baseline=moving_average"
 
     def check_num_samples(self, num_samples: int) -> None:
         """See ``Estimator``."""

@@ -88,7 +88,9 @@ def make_estimator(
         if estimator.elementwise and not elementwise:
             problem = f"cannot differentiate functions of several elements of the {family.__name__} samples of {whose}"
         elif objective is not None and not estimator.pathwise:
-            problem = f"cannot serve {objective}, whose gradient flows through the {family.__name__} samples of {whose} alone"
+            which = "with these options " if type(estimator).pathwise else ""
+            whose_gradient = f"whose gradient flows through the {family.__name__} samples of {whose} alone"
+            problem = f"{which}cannot serve {objective}, {whose_gradient}"
         else:
             if num_samples is not None:
                 check_num_samples(estimator, num_samples, f"{section}={method.name}", "Raise training.num_samples")
@@ -109,7 +111,8 @@ def check_num_samples(estimator: Estimator, num_samples: int, which: str, remedy
     try:
         estimator.check_num_samples(num_samples)
     except ValueError as error:
-        raise UserError(f"{which}: {error}. {remedy}, or choose another option, such as baseline=moving_average.") from error
+        such_as = f", such as {estimator.for_fewer_samples}" if estimator.for_fewer_samples else ""
+        raise UserError(f"{which}: {error}. {remedy}, or choose another option{such_as}.") from error
 
 
 def methods_for(family: type[Distribution], tree: ConfigTree, elementwise: bool = True, pathwise: bool = False) -> list[str]:

@@ -1,7 +1,6 @@
 """Hydra's launchers, called for runs that need not be the product of a few swept keys."""
 
 import contextlib
-import importlib.util
 import io
 import os
 from collections.abc import Callable, Sequence
@@ -14,6 +13,7 @@ from irg_experiments.config.composition import hydra_session, telling_errors_of_
 from irg_experiments.config.sweeps import key_of
 from irg_experiments.config.tree import ConfigTree
 from irg_experiments.errors import UserError
+from irg_experiments.installation import is_installed
 from irg_experiments.sweeps.plan import Run
 
 # Hydra's launchers by name: the extra of this package that brings each, and the modules that it imports
@@ -94,14 +94,6 @@ def quoted(path: Path) -> str:
     """A path as a value in Hydra's grammar."""
     escaped = str(path).replace("'", "\\'")
     return f"'{escaped}'"
-
-
-def is_installed(module: str) -> bool:
-    """Whether a module can be found; it is not imported."""
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:  # the package that it belongs to
-        return False
 
 
 def _raised(job_return: Any) -> Exception | None:

@@ -13,8 +13,8 @@ from irg_experiments.config.composition import words_of
 from irg_experiments.config.overrides import parsed
 from irg_experiments.config.search import Search
 from irg_experiments.errors import UserError
+from irg_experiments.installation import is_installed
 from irg_experiments.results.table import Table, print_table
-from irg_experiments.sweeps.launch import is_installed
 from irg_experiments.sweeps.plan import Run, named, planned
 from irg_experiments.sweeps.states import VALIDATION, lowest_validation_metric
 from irg_experiments.sweeps.sweep import Outcome, launcher_of, perform, report

@@ -143,6 +143,13 @@ BAD: dict[str, list[tuple[str, ...]]] = {
         ("gradient_variance.methods=[{name: rsvi, baseline: leave_one_out}]",),
         (*VAE, "latent=gamma", "gradient_variance.methods=[{name: rsvi, baseline: leave_one_out}]"),
     ],
+    "needs at least 3, not 1. Raise training.num_samples, or choose another option, such as control_variate=false.": [
+        ("method=implicit", "method.control_variate=true"),
+    ],
+    "method=implicit with these options cannot serve objective=iwae": [
+        (*VAE, "latent=gamma", "objective=iwae", "method.control_variate=true", "training.num_samples=5"),
+    ],
+    "control_variate": [("method=implicit", f"method.control_variate={value}") for value in ("1", "maybe", "null")],
     "constant": [
         ("method=rsvi", "method.baseline=constant", f"method.constant={value}")
         for value in ("abc", "nan", "inf", "true", "[1]")

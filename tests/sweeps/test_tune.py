@@ -7,8 +7,9 @@ import pytest
 from irg_experiments.config.command_line import Arguments, parse
 from irg_experiments.config.sweeps import each_row
 from irg_experiments.errors import UserError
+from irg_experiments.installation import is_installed
 from irg_experiments.sweeps import tune
-from irg_experiments.sweeps.launch import Launcher, is_installed
+from irg_experiments.sweeps.launch import Launcher
 from irg_experiments.sweeps.plan import Run
 from irg_experiments.sweeps.sweep import Outcome
 from tests.sweeps.runs import write_files
