@@ -96,7 +96,10 @@ def main() -> int:
     options, arguments = parser.parse_known_args()
     arguments.insert(0, options.path)
     if options.classes:
-        sys.path.append(str(ROOT))
+        # this copy of the package, but not this ``tests``
+        sys.path.insert(0, str(ROOT))
+        importlib.import_module("irg_experiments.implicit")
+        sys.path.remove(str(ROOT))
         run(options.classes == "package", options.results, arguments)
         return 0
     folder = options.results or Path(tempfile.mkdtemp())

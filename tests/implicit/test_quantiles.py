@@ -331,6 +331,6 @@ def test_sobol_points_lower_the_variance_of_an_elbo_gradient():
         for seed in range(repeats)
     ]
     random_variance, sobol_variance = torch.stack(random).var(0), torch.stack(sobol).var(0)
-    # about 1/4000 at 128 points
-    assert (sobol_variance < random_variance / 50).all()
+    # a factor of 170 to 400 with other seeds
+    assert (sobol_variance < random_variance / 20).all()
     torch.testing.assert_close(torch.stack(sobol).mean(0), torch.stack(random).mean(0), rtol=0, atol=0.1)
