@@ -24,10 +24,7 @@ def in_float64(formula: Callable[..., Tensor]) -> Callable[..., Tensor]:
     @functools.wraps(formula)
     def wrapped(*values: Tensor | float) -> Tensor:
         tensors = [value for value in values if isinstance(value, Tensor)]
-        # as torch promotes: numbers widen no tensor, and tensors without dimensions none with some
-        dtypes = [tensor.dtype for tensor in tensors if tensor.dim()] or [tensor.dtype for tensor in tensors]
-        dtype, device = functools.reduce(torch.promote_types, dtypes), tensors[0].device
-        dtype = dtype if dtype.is_floating_point else torch.get_default_dtype()
+        dtype, device = result_dtype(*tensors), tensors[0].device
         wide = dtype if device.type == "mps" else torch.float64
 
         def widened(value: Tensor | float) -> Tensor:
@@ -36,6 +33,16 @@ def in_float64(formula: Callable[..., Tensor]) -> Callable[..., Tensor]:
         return formula(*map(widened, values)).to(dtype)
 
     return wrapped
+
+
+def result_dtype(*tensors: Tensor) -> torch.dtype:
+    """The dtype of arithmetic with the tensors, as ``torch.result_type``, which torch.compile does not trace.
+
+    Tensors without dimensions widen none with some, and whole numbers become the default dtype if there is no other.
+    """
+    floating = [tensor for tensor in tensors if tensor.is_floating_point()]
+    dtypes = [tensor.dtype for tensor in floating if tensor.dim()] or [tensor.dtype for tensor in floating]
+    return functools.reduce(torch.promote_types, dtypes or [torch.get_default_dtype()])
 
 
 def widened(value: Tensor) -> Tensor:
@@ -195,9 +202,7 @@ class ReparameterizableByCDF(Reparameterizable):
 
     def icdf(self, value: Tensor) -> Tensor:
         """The quantile at probability ``value``, by bisection and Newton's method; differentiable in it and every parameter."""
-        from irg_experiments.implicit.distributions.truncated import Truncated  # which is a subclass of this module's
-
-        return Truncated(self, validate_args=False).icdf(value)
+        return numerical_icdf(self, value)
 
     def _reparameterized(self, value: Tensor) -> Tensor:
         """Attach the gradient to drawn samples."""
@@ -222,6 +227,16 @@ def reparameterize_by_cdf(value: Tensor, distribution: Distribution) -> Tensor:
     return reparameterize(value, standardization, jacobian=density)
 
 
+def numerical_icdf(distribution: Distribution, value: Tensor) -> Tensor:
+    """Return the quantile at probability ``value`` of any univariate distribution by bisection and Newton's method.
+
+    Differentiable in the value, and in every parameter in which the cdf is.
+    """
+    from irg_experiments.implicit.distributions.truncated import Truncated  # which is a subclass of this module's
+
+    return Truncated(distribution, validate_args=False).icdf(value)
+
+
 def survival_function(distribution: Distribution, value: Tensor) -> Tensor:
     """Return P(Z > value), by the ``survival_function`` of the distribution if it has one, else as 1 − cdf."""
     own = getattr(distribution, "survival_function", None)
@@ -233,7 +248,13 @@ def exp_clamped(log_value: Tensor) -> Tensor:
     limits = torch.finfo(log_value.dtype)
     # Clamp before exp, whose gradient at infinity is NaN. The bound is rounded up so that exp still reaches the largest number.
     largest = math.nextafter(math.log(limits.max), math.inf)
-    return log_value.clamp(max=largest).exp().clamp(limits.tiny, limits.max)
+    return positive(log_value.clamp(max=largest).exp())
+
+
+def positive(sample: Tensor) -> Tensor:
+    """Clamp samples to the smallest and largest normal number of the dtype; the gradient is 0 there."""
+    limits = torch.finfo(sample.dtype)
+    return sample.clamp(limits.tiny, limits.max)
 
 
 def inside_unit_interval(sample: Tensor) -> Tensor:

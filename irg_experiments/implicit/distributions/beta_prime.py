@@ -7,10 +7,11 @@ from torch import Generator, Size, Tensor
 from torch.distributions import constraints
 from torch.distributions.utils import broadcast_all
 
-from irg_experiments.implicit.distributions.base import Reparameterizable, exp_clamped, in_float64
+from irg_experiments.implicit.distributions.base import Reparameterizable, exp_clamped, in_float64, positive
 from irg_experiments.implicit.distributions.beta import Beta, kl_beta_beta
 from irg_experiments.implicit.distributions.gamma import log_gamma_rsample
 from irg_experiments.implicit.special.beta import betainc
+from irg_experiments.implicit.special.betaincinv import logit_betaincinv
 
 
 class BetaPrime(Reparameterizable):
@@ -52,6 +53,13 @@ class BetaPrime(Reparameterizable):
     def survival_function(self, value: Tensor) -> Tensor:
         """P(Z > value)."""
         return self._tail(value, upper=True)
+
+    def icdf(self, value: Tensor) -> Tensor:
+        """The quantile at probability ``value``, by ``special.logit_betaincinv``; differentiable in it and every parameter."""
+        return logit_betaincinv(self.concentration1, self.concentration0, value).exp()
+
+    def _saturated(self, value: Tensor) -> Tensor:
+        return positive(value)
 
     def _tail(self, value: Tensor, upper: bool) -> Tensor:
         """I_x(a, b), x = z/(1 + z), from the smaller of x and 1 − x, which loses no digits."""

@@ -8,7 +8,7 @@ from torch.distributions import Distribution
 from torch.distributions.utils import broadcast_all
 from torch.types import _size
 
-from irg_experiments.implicit.distributions.base import Reparameterizable, exp_clamped, in_float64
+from irg_experiments.implicit.distributions.base import Reparameterizable, exp_clamped, in_float64, positive
 from irg_experiments.implicit.distributions.gamma import log_gamma_rsample
 from irg_experiments.implicit.special.beta import betainc
 from irg_experiments.implicit.special.betaincinv import logit_betaincinv
@@ -68,8 +68,7 @@ class FisherSnedecor(Reparameterizable, torch.distributions.FisherSnedecor):
         return (logit_betaincinv(self.df1 / 2, self.df2 / 2, value) + (self.df2 / self.df1).log()).exp()
 
     def _saturated(self, value: Tensor) -> Tensor:
-        limits = torch.finfo(value.dtype)
-        return value.clamp(limits.tiny, limits.max)
+        return positive(value)
 
     def _tail(self, value: Tensor, upper: bool) -> Tensor:
         """I_x(df1/2, df2/2), x = df1 z/(df1 z + df2), from the smaller of x and 1 − x, which loses no digits."""

@@ -3,7 +3,7 @@
 import torch
 from torch import Generator, Size, Tensor
 
-from irg_experiments.implicit.distributions.base import Reparameterizable, in_float64
+from irg_experiments.implicit.distributions.base import Reparameterizable, in_float64, positive
 from irg_experiments.implicit.rule import implicit_sample
 from irg_experiments.implicit.sampling import standard_gamma, standard_log_gamma
 from irg_experiments.implicit.special.gamma import gamma_sample_grad, log_gamma_sample_grad
@@ -58,8 +58,7 @@ class Gamma(Reparameterizable, torch.distributions.Gamma):
         return gammaincinv(self.concentration, value) / self.rate
 
     def _saturated(self, value: Tensor) -> Tensor:
-        limits = torch.finfo(value.dtype)
-        return value.clamp(limits.tiny, limits.max)
+        return positive(value)
 
     def _unit_rate(self, value: Tensor) -> Tensor:
         return self.rate * self._validated(value)

@@ -5,9 +5,10 @@ from torch import Generator, Size, Tensor
 from torch.distributions import constraints
 from torch.distributions.utils import broadcast_all
 
-from irg_experiments.implicit.distributions.base import Reparameterizable, exp_clamped, in_float64
+from irg_experiments.implicit.distributions.base import Reparameterizable, exp_clamped, in_float64, positive
 from irg_experiments.implicit.distributions.gamma import log_gamma_rsample
 from irg_experiments.implicit.special.gammainc import gammainc, gammaincc
+from irg_experiments.implicit.special.gammaincinv import log_gammaincinv
 
 
 class GeneralizedGamma(Reparameterizable):
@@ -57,6 +58,13 @@ class GeneralizedGamma(Reparameterizable):
     def survival_function(self, value: Tensor) -> Tensor:
         """P(Z > value), by ``special.gammaincc``."""
         return gammaincc(self.concentration, self._unit(value))
+
+    def icdf(self, value: Tensor) -> Tensor:
+        """The quantile at probability ``value``, by ``special.log_gammaincinv``; differentiable in it and every parameter."""
+        return (self.scale.log() + log_gammaincinv(self.concentration, value) / self.power).exp()
+
+    def _saturated(self, value: Tensor) -> Tensor:
+        return positive(value)
 
     def _unit(self, value: Tensor) -> Tensor:
         return (self._validated(value) / self.scale).pow(self.power)

@@ -3,7 +3,7 @@
 import torch
 from torch import Generator, Size, Tensor
 
-from irg_experiments.implicit.distributions.base import Reparameterizable, exp_clamped, in_float64
+from irg_experiments.implicit.distributions.base import Reparameterizable, exp_clamped, in_float64, positive
 from irg_experiments.implicit.distributions.gamma import Gamma, kl_gamma_gamma, log_gamma_rsample
 from irg_experiments.implicit.special.gammainc import gammainc, gammaincc
 from irg_experiments.implicit.special.gammaincinv import log_gammainccinv
@@ -49,8 +49,7 @@ class InverseGamma(Reparameterizable, torch.distributions.InverseGamma):
         return (self.rate.log() - log_gammainccinv(self.concentration, value)).exp()
 
     def _saturated(self, value: Tensor) -> Tensor:
-        limits = torch.finfo(value.dtype)
-        return value.clamp(limits.tiny, limits.max)
+        return positive(value)
 
     def _inverse(self, value: Tensor) -> Tensor:
         return self.rate / self._validated(value)

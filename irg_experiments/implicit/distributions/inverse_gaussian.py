@@ -7,7 +7,7 @@ from torch import Generator, Size, Tensor
 from torch.distributions import constraints
 from torch.distributions.utils import broadcast_all
 
-from irg_experiments.implicit.distributions.base import Reparameterizable, in_float64
+from irg_experiments.implicit.distributions.base import Reparameterizable, in_float64, numerical_icdf, positive
 from irg_experiments.implicit.rule import implicit_sample
 from irg_experiments.implicit.sampling import standard_normal, standard_uniform
 from irg_experiments.implicit.special.inverse_gaussian import (
@@ -62,6 +62,13 @@ class InverseGaussian(Reparameterizable):
     def survival_function(self, value: Tensor) -> Tensor:
         """P(Z > value), by ``special.inverse_gaussian_sf``."""
         return inverse_gaussian_sf(self.concentration / self.loc, self._validated(value) / self.loc)
+
+    def icdf(self, value: Tensor) -> Tensor:
+        """The quantile at probability ``value``, by bisection and Newton's method; differentiable in it and every parameter."""
+        return numerical_icdf(self, value)
+
+    def _saturated(self, value: Tensor) -> Tensor:
+        return positive(value)
 
     @property
     def mean(self) -> Tensor:

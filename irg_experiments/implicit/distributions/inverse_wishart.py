@@ -102,7 +102,7 @@ class InverseWishart(Reparameterizable):
         p = self.event_shape[-1]
         dtype = torch.promote_types(value.dtype, torch.float32)  # torch has no decomposition of half types
         factor = torch.linalg.cholesky_ex(self._validated(value).to(dtype)).L.to(value.dtype)
-        quadratic = _solve(factor, self.scale_tril.expand(factor.shape)).square().sum((-2, -1))
+        quadratic = _solve(*torch.broadcast_tensors(factor, self.scale_tril)).square().sum((-2, -1))
         log_det = 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
         return self.df * self._half_log_det() - self._log_gamma() - 0.5 * ((self.df + p + 1) * log_det + quadratic)
 

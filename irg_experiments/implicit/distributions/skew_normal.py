@@ -7,7 +7,7 @@ from torch import Generator, Size, Tensor
 from torch.distributions import constraints
 from torch.distributions.utils import broadcast_all
 
-from irg_experiments.implicit.distributions.base import Reparameterizable, in_float64
+from irg_experiments.implicit.distributions.base import Reparameterizable, in_float64, numerical_icdf
 from irg_experiments.implicit.rule import implicit_sample
 from irg_experiments.implicit.sampling import standard_normal
 from irg_experiments.implicit.special.normal import log_ndtr
@@ -61,6 +61,10 @@ class SkewNormal(Reparameterizable):
     def survival_function(self, value: Tensor) -> Tensor:
         """P(Z > value)."""
         return skew_normal_cdf(-self.shape, -self._standardized(value))
+
+    def icdf(self, value: Tensor) -> Tensor:
+        """The quantile at probability ``value``, by bisection and Newton's method; differentiable in it and every parameter."""
+        return numerical_icdf(self, value)
 
     def _standardized(self, value: Tensor) -> Tensor:
         return (self._validated(value) - self.loc) / self.scale

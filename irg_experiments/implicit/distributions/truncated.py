@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Size, Tensor
 from torch.distributions import Distribution, constraints
 
-from irg_experiments.implicit.distributions.base import Reparameterizable, in_float64, survival_function, widened
+from irg_experiments.implicit.distributions.base import Reparameterizable, in_float64, result_dtype, survival_function, widened
 from irg_experiments.implicit.distributions.quantile import accept_all, at_ends, invert
 from irg_experiments.implicit.distributions.reparameterized import check_univariate
 from irg_experiments.implicit.rule import reparameterize
@@ -161,7 +161,7 @@ class Truncated(Reparameterizable):
 
     def _rounded(self, result: Tensor, value: Tensor | None = None) -> Tensor:
         """Return the result in the dtype that torch gives to arithmetic of the parameters and the value."""
-        return result.to(self.low.dtype if value is None else torch.result_type(self.low, value))
+        return result.to(self.low.dtype if value is None else result_dtype(self.low, value))
 
     def _where_it_exists(self, value: Tensor, of_base: Tensor) -> Tensor:
         low, high = self._interval()

@@ -1,9 +1,11 @@
 """The Weibull distribution."""
 
+import math
+
 import torch
 from torch import Generator, Size, Tensor
 
-from irg_experiments.implicit.distributions.base import Reparameterizable, exp_clamped, in_float64
+from irg_experiments.implicit.distributions.base import Reparameterizable, exp_clamped, in_float64, positive
 from irg_experiments.implicit.sampling import standard_uniform
 
 _EULER = 0.5772156649015328606
@@ -48,8 +50,12 @@ class Weibull(Reparameterizable, torch.distributions.Weibull):
         return -self._exponential(value)
 
     def icdf(self, value: Tensor) -> Tensor:
-        """λ (−ln(1 − value))^(1/k), the quantile at probability ``value``."""
-        return self.scale * (-torch.log1p(-value)).pow(1 / self.concentration)
+        """λ (−ln(1 − value))^(1/k), the quantile at probability ``value``; NaN outside [0, 1]."""
+        exponential = torch.where(value >= 0, -torch.log1p(-value), math.nan)
+        return self.scale * exponential.pow(1 / self.concentration)
+
+    def _saturated(self, value: Tensor) -> Tensor:
+        return positive(value)
 
     @property
     def mode(self) -> Tensor:

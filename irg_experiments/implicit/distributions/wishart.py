@@ -7,7 +7,7 @@ import torch
 from torch import Generator, Size, Tensor
 from torch.types import _size
 
-from irg_experiments.implicit.distributions.base import Reparameterizable, widened
+from irg_experiments.implicit.distributions.base import Reparameterizable, result_dtype, widened
 from irg_experiments.implicit.distributions.gamma import log_gamma_rsample
 from irg_experiments.implicit.sampling import standard_normal
 
@@ -84,7 +84,7 @@ class Wishart(Reparameterizable, torch.distributions.Wishart):
     def log_prob(self, value: Tensor) -> Tensor:
         """The log-density with respect to the p (p + 1)/2 entries on and below the diagonal, in nats."""
         p = self.event_shape[-1]
-        dtype, value = torch.result_type(self.df, value), widened(self._validated(value))
+        dtype, value = result_dtype(self.df, value), widened(self._validated(value))
         scaled = torch.cholesky_solve(value, widened(self._unbroadcasted_scale_tril))
         quadratic = 0.5 * scaled.diagonal(dim1=-2, dim2=-1).sum(-1)
         log_det = torch.linalg.slogdet(value).logabsdet
