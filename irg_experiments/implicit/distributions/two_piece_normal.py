@@ -75,7 +75,7 @@ class TwoPieceNormal(Reparameterizable):
         """The quantile at probability ``value``."""
         left, log_left, log_right = value <= self._log_left().exp(), self._log_left(), self._log_right()
         log_tail = torch.where(left, value.log() - log_left, torch.log1p(-value) - log_right)
-        log_tail = log_tail + (log_tail.clamp(max=0) - log_tail).detach()  # it is above 0 by rounding alone
+        log_tail = torch.where(log_tail > 0, log_tail - log_tail.detach(), log_tail)  # it is above 0 by rounding alone
         distance = -ndtri_exp(log_tail - math.log(2))
         return self.loc + self.scale * torch.where(left, -distance / self.skewness, distance * self.skewness)
 
