@@ -60,7 +60,7 @@ BAD: dict[str, list[tuple[str, ...]]] = {
     "Unknown option group 'data@model'. Did you mean data?": [("data@model=bars",)],
     "Unknown key of budgets.smoke 'foo'": [("budgets.smoke.foo=3",), ("+budgets.smoke.foo=3",)],
     "Unknown key of budgets.mine 'foo'": [("+budgets.mine={foo: 3}",)],
-    "method has no options": [(*LDA, "method.foo=1"), (*LDA, "+method.foo=1")],
+    "method has no options": [(*LDA, "method=pathwise_omt", f"{sign}method.foo=1") for sign in ("", "+")],
     "of data.recommended 'foo'": [("data.recommended.foo=1",), ("+data.recommended.foo=1",)],
     "of data 'recommended'": [(*VAE, "+data.recommended.topics=1")],
     "of hydra 'foo'": [("hydra.foo=1",)],
