@@ -161,9 +161,14 @@ class _Kernel:
         if self.device != "cpu" or not can_compile(torch.device(self.device)):
             return False
         try:
-            return not _background.has_ended(self.formula, self.dtype, count)
+            outcome = _background.outcome(self.formula, self.dtype, count)
         except (OSError, pickle.PicklingError, AttributeError):  # AttributeError: of pickle, for a function inside another
             return False
+        if outcome == "failed":
+            name = _kernel_cache.name_of(self.formula)
+            log.warning('Could not compile %s: it runs uncompiled, slower. set_compile("on") shows the error.', name)
+            self.compiled = self.formula
+        return outcome != "ready"
 
     def _compile(self, arguments: Sequence[Tensor]) -> Callable[..., Tensor]:
         if not can_compile(torch.device(self.device)):

@@ -25,7 +25,6 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from irg_experiments.implicit import detached
 from irg_experiments.models.common import Expectation
 from irg_experiments.models.vae import VAE
 
@@ -134,8 +133,8 @@ class DReG(Objective):
 
 def posteriors(model: VAE, x: Tensor) -> tuple[Distribution, Distribution]:
     """q(z | x), and the same with its parameters held constant."""
-    q = model.latent.posterior(model.encoder(x))
-    return q, detached(q)
+    outputs = model.encoder(x)
+    return model.latent.posterior(outputs), model.latent.posterior(outputs.detach())
 
 
 def log_weight(model: VAE, x: Tensor, q: Distribution, kl_weight: Tensor | float) -> LogWeight:

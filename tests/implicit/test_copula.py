@@ -131,7 +131,7 @@ def test_shapes_and_validation():
         assert same.sample().shape == (3,)
     with pytest.raises(ValueError, match="3 marginals need"):
         implicit.Copula(q.marginals, TRIL[:2, :2])
-    with pytest.raises(ValueError, match="0 marginals need"):
+    with pytest.raises(ValueError, match="one element per coordinate"):
         implicit.Copula(implicit.Normal(0.0, 1.0), TRIL)
     with pytest.raises(ValueError, match="constraint"):
         implicit.Copula(q.marginals, 2 * TRIL, validate_args=True)
@@ -139,3 +139,18 @@ def test_shapes_and_validation():
         q.log_prob(torch.tensor([-1.0, 0.0, 0.5]))
     with pytest.raises(TypeError, match="discrete"):
         implicit.Copula([td.Poisson(1.0)], torch.eye(1))
+
+
+@pytest.mark.parametrize(("marginals", "value"), [(td.Gamma, (120.0, 1.0)), (td.Gumbel, (18.0, 1.0))])
+def test_the_density_is_finite_where_a_tail_underflows(marginals: type[td.Distribution], value: tuple[float, float]):
+    own = getattr(implicit, marginals.__name__)(torch.ones(2), torch.ones(2))
+    for q in (own, marginals(torch.ones(2), torch.ones(2))):
+        log_density = implicit.Copula(q, torch.eye(2)).log_prob(torch.tensor(value))
+        torch.testing.assert_close(log_density, q.log_prob(torch.tensor(value)).sum())
+
+
+def test_dtype_is_that_of_the_marginals_and_the_factor():
+    wide = implicit.Gamma(torch.ones(2, dtype=torch.float64), torch.ones(2, dtype=torch.float64))
+    assert implicit.Copula(wide, torch.eye(2)).rsample().dtype == torch.float64
+    with pytest.raises(ValueError, match="one element per coordinate"):
+        implicit.Copula(implicit.Gamma(torch.tensor(1.0), torch.tensor(1.0)), torch.eye(2))

@@ -125,6 +125,21 @@ def test_derivatives_in_every_argument(name: str):
     assert torch.autograd.gradcheck(function, arguments, eps=1e-7, atol=1e-5, rtol=1e-4, check_forward_ad=True)
 
 
+SECOND = {
+    "gammaincinv": ((0.7, 0.3), (2.5, 0.5)),
+    "gammainccinv": ((0.7, 0.3), (2.5, 0.5)),
+    "betaincinv": ((2.3, 1.7, 0.3), (0.4, 2.0, 0.2)),
+    "stdtrit": ((3.0, 0.5), (4.5, 0.2)),
+    "von_mises_icdf": ((0.3, 2.0), (0.6, 0.4)),
+}
+
+
+@pytest.mark.parametrize("name", SECOND)
+def test_second_derivatives_in_every_pair_of_arguments(name: str):
+    arguments = [column.requires_grad_() for column in columns(SECOND[name])]
+    assert torch.autograd.gradgradcheck(getattr(special, name), arguments, eps=1e-6, atol=1e-4, rtol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("name", "cdf"),
     [

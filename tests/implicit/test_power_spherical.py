@@ -1,5 +1,7 @@
 """The power spherical distribution in several dimensions."""
 
+import math
+
 import pytest
 import scipy.integrate
 import scipy.stats
@@ -80,3 +82,12 @@ def test_extreme_concentrations(dtype: torch.dtype):
         assert value.isfinite().all()
     with pytest.raises(ValueError, match="at least 2 coordinates"):
         PowerSpherical(torch.tensor(1.0), kappa)
+
+
+@pytest.mark.parametrize("concentration", [10.0, 1e10, 1e20])
+def test_density_and_entropy_of_concentrated_distributions(concentration: float):
+    """In three dimensions 1/C = 4π 2^κ/(κ + 1), and the entropy is 1 + ln(4π) − ln(κ + 1) − 1/(κ + 1)."""
+    q = PowerSpherical(torch.tensor([1.0, 0.0, 0.0], dtype=torch.float64), concentration)
+    peak = math.log1p(concentration) - math.log(4 * math.pi)
+    torch.testing.assert_close(q.log_prob(q.loc).item(), peak, rtol=1e-14, atol=1e-14)
+    torch.testing.assert_close(q.entropy().item(), 1 - peak - 1 / (1 + concentration), rtol=1e-14, atol=1e-14)

@@ -281,7 +281,8 @@ def _estimators(config: CrossEntropyConfig, tree: ConfigTree) -> list[Estimator]
         section = f"methods[{number}]" if config.method is None else "method"
         check_makes(method, section, Estimator)
         estimator = build(method, section)
-        check_num_samples(estimator, 1, f"{section}={method.name}", "Gradients of this experiment are those of one sample")
+        remedy = "This experiment measures gradients of one sample: take experiment=lda or vae with training.num_samples"
+        check_num_samples(estimator, 1, f"{section}={method.name}", remedy)
         found.append(estimator)
     return found
 

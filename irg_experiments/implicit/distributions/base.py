@@ -11,6 +11,7 @@ from torch import Generator, Size, Tensor
 from torch.distributions import Distribution
 from torch.types import _size
 
+from irg_experiments.implicit._autograd import is_traced
 from irg_experiments.implicit.rule import reparameterize
 
 
@@ -104,6 +105,7 @@ class Reparameterizable(Distribution, abc.ABC):
 
         Raises:
             NotImplementedError: the distribution has no ``icdf``.
+            TypeError: u holds whole numbers.
             ValueError: the shape does not end with ``batch_shape``; or, with ``validate_args``, a value is outside [0, 1].
 
         Source: L'Ecuyer & Lemieux (2002) for randomized quasi-Monte Carlo; Figurnov, Mohamed & Mnih (2018) for the gradient.
@@ -117,7 +119,9 @@ class Reparameterizable(Distribution, abc.ABC):
             raise ValueError(
                 f"u has shape {tuple(uniform.shape)}, which must end with the batch shape {tuple(shape)} of {name}"
             )
-        if self._validate_args and not ((uniform >= 0) & (uniform <= 1)).all():
+        if not uniform.is_floating_point():
+            raise TypeError(f"u must be floating point, as SobolEngine.draw returns it, not {uniform.dtype}")
+        if self._validate_args and not is_traced() and not ((uniform >= 0) & (uniform <= 1)).all():
             raise ValueError("u must be between 0 and 1 in every element")
         eps = torch.finfo(uniform.dtype).eps
         inside = torch.where(uniform <= 0, eps / 4, torch.where(uniform >= 1, 1 - eps / 2, uniform))

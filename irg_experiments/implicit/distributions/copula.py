@@ -1,5 +1,7 @@
 """The Gaussian copula over any univariate marginals."""
 
+import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
@@ -36,10 +38,12 @@ class Copula(Reparameterizable):
     ``rsample`` computes x and inverts F_k: a normal marginal in closed form, others numerically from the logarithm of the
     smaller tail, to adjacent floats, as ``Truncated`` does. The gradient is the implicit one of F_k(z_k) = Φ(x_k),
     dz_k = (φ(x_k) dx_k − dF_k)/q_k(z_k) with dx = dL ε, to the marginals and to L; it is not finite where the density of a draw
-    rounds to 0 or overflows. Second derivatives through samples of marginals that are not normal raise NotImplementedError.
+    rounds to 0 or overflows. Second derivatives through samples of marginals that are not normal need nested transformations of
+    torch.func, such as jacrev(jacrev(f)); otherwise they raise NotImplementedError.
 
     Valid range: ``log_prob`` and ``rsample`` are accurate in both tails of marginals with ``survival_function``, and up to
-    1 − F = eps in the upper tail of others. Draws are at most the square root of the largest float.
+    1 − F = eps in the upper tail of others; beyond, x_k is held at its last value. Draws are at most the square root of the
+    largest float.
 
     Source: Song (2000), Multivariate dispersion models generated from Gaussian copula; Figurnov, Mohamed & Mnih (2018) for the
     gradient.
@@ -54,13 +58,17 @@ class Copula(Reparameterizable):
         parts = (marginals,) if isinstance(marginals, Distribution) else tuple(marginals)
         for part in parts:
             check_univariate(part)
-        count = (parts[0].batch_shape[-1:] or Size((0,)))[0] if self.stacked else len(parts)
+        if self.stacked and not parts[0].batch_shape:
+            raise ValueError("a single marginal must have one element per coordinate: expand it, or give a sequence")
+        count = parts[0].batch_shape[-1] if self.stacked else len(parts)
         if scale_tril.dim() < 2 or scale_tril.shape[-2:] != (count, count):
             raise ValueError(
                 f"{count} marginals need a scale_tril of {count} × {count}, not of shape {tuple(scale_tril.shape)}"
             )
         shapes = [part.batch_shape[:-1] if self.stacked else part.batch_shape for part in parts]
         batch_shape = torch.broadcast_shapes(scale_tril.shape[:-2], *shapes)
+        dtypes = [Truncated(part, validate_args=False).low.dtype for part in parts]
+        scale_tril = scale_tril.to(functools.reduce(torch.promote_types, dtypes, scale_tril.dtype))
         self.scale_tril = scale_tril.expand(batch_shape + scale_tril.shape[-2:])
         self.parts = self._expanded(parts, batch_shape, count)
         super().__init__(batch_shape, Size((count,)), validate_args=validate_args)
@@ -137,7 +145,9 @@ def _standardized(part: Distribution, value: Tensor) -> Tensor:
     """Φ⁻¹(F(value)), from the smaller of the two tails."""
     log_cdf, log_survival = _inverse(part, value.dtype)._log_tails(value)
     lower = log_cdf < log_survival
-    x = ndtri_exp(torch.where(lower, log_cdf, log_survival))
+    log_tail = torch.where(lower, log_cdf, log_survival)
+    last = math.log(torch.finfo(log_tail.dtype).tiny)
+    x = ndtri_exp(torch.where(log_tail == -math.inf, last, log_tail))  # infinite x would cancel to NaN
     return torch.where(lower, x, -x)
 
 

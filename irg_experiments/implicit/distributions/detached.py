@@ -4,6 +4,7 @@ from typing import Any, TypeVar
 
 from torch import Tensor
 from torch.distributions import Distribution, Transform
+from torch.nn import Module
 
 _D = TypeVar("_D", bound=Distribution)
 
@@ -24,6 +25,9 @@ def detached(q: _D) -> _D:
     Returns:
         A distribution of the same class with the same values. q itself is not changed.
 
+    Raises:
+        TypeError: the distribution, or a transform of it, has a ``torch.nn.Module``, whose parameters cannot be replaced.
+
     Source: Roeder, Wu & Duvenaud (2017).
     """
     return _detached(q)
@@ -34,8 +38,15 @@ def _detached(value: Any) -> Any:
         return value.detach()
     if isinstance(value, Transform):
         return _detached_transform(value)
-    if type(value) in (list, tuple):
-        return type(value)(_detached(it) for it in value)
+    if isinstance(value, dict):
+        return {name: _detached(it) for name, it in value.items()}
+    if isinstance(value, list | tuple):
+        parts = [_detached(it) for it in value]
+        return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
+    if isinstance(value, Module):
+        raise TypeError(
+            f"a distribution with a module, {type(value).__name__}, cannot be detached: make it of detached outputs"
+        )
     if not isinstance(value, Distribution):
         return value
     new = type(value).__new__(type(value))

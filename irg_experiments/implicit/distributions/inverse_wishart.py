@@ -7,7 +7,7 @@ from torch import Generator, Size, Tensor
 from torch.distributions import constraints
 from torch.types import _size
 
-from irg_experiments.implicit.distributions.base import Reparameterizable
+from irg_experiments.implicit.distributions.base import Reparameterizable, widened
 from irg_experiments.implicit.distributions.gamma import log_gamma_rsample
 from irg_experiments.implicit.sampling import standard_normal
 
@@ -61,10 +61,13 @@ class InverseWishart(Reparameterizable):
         ((name, matrix),) = matrices.items()
         if matrix.dim() < 2:
             raise ValueError(f"{name} must have at least two dimensions, not shape {tuple(matrix.shape)}")
+        checked = torch.distributions.Distribution._validate_args if validate_args is None else validate_args
+        if checked and not self.arg_constraints[name].check(widened(matrix)).all():
+            raise ValueError(f"{name} must satisfy the constraint {self.arg_constraints[name]}")
         df = torch.as_tensor(df, dtype=None if isinstance(df, Tensor) else matrix.dtype, device=matrix.device)
         batch_shape = torch.broadcast_shapes(df.shape, matrix.shape[:-2])
         self.df = df.expand(batch_shape)
-        self.scale_tril = _scale_tril(name, matrix).expand(batch_shape + matrix.shape[-2:])
+        self.scale_tril = _scale_tril(name, widened(matrix)).to(matrix.dtype).expand(batch_shape + matrix.shape[-2:])
         super().__init__(batch_shape, matrix.shape[-2:], validate_args=validate_args)
         if self._validate_args and not (self.df > matrix.shape[-1] - 1).all():
             raise ValueError(f"df={self.df} does not satisfy the constraint df > p − 1 with p = {matrix.shape[-1]}")

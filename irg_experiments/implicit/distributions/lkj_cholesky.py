@@ -12,6 +12,7 @@ from torch.types import _size
 from irg_experiments.implicit.distributions.base import Reparameterizable, in_float64
 from irg_experiments.implicit.distributions.gamma import log_gamma_rsample
 from irg_experiments.implicit.distributions.hyperspherical_uniform import uniform_direction
+from irg_experiments.implicit.special.gamma_ratio import digamma_difference, log_gamma_ratio
 
 
 class LKJCholesky(Reparameterizable, torch.distributions.LKJCholesky):
@@ -114,17 +115,18 @@ class LKJCholesky(Reparameterizable, torch.distributions.LKJCholesky):
 
 @in_float64
 def _log_normaliser(a: Tensor, b: Tensor) -> Tensor:
-    return a * math.log(math.pi) + b.lgamma() - (a + b).lgamma()
+    return a * math.log(math.pi) - log_gamma_ratio(b, a)
 
 
 @in_float64
 def _mean_log_root(a: Tensor, b: Tensor) -> Tensor:
-    return 0.5 * (b.digamma() - (a + b).digamma())
+    return -0.5 * digamma_difference(b, a)
 
 
 @in_float64
 def _mean_root(a: Tensor, b: Tensor) -> Tensor:
-    return ((b + 0.5).lgamma() - b.lgamma() + (a + b).lgamma() - (a + b + 0.5).lgamma()).exp()
+    half = torch.full_like(a, 0.5)
+    return (log_gamma_ratio(b, half) - log_gamma_ratio(a + b, half)).exp()
 
 
 @torch.distributions.register_kl(LKJCholesky, LKJCholesky)

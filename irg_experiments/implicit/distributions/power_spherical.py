@@ -11,6 +11,7 @@ from irg_experiments.implicit.distributions.base import Reparameterizable, in_fl
 from irg_experiments.implicit.distributions.gamma import log_gamma_rsample
 from irg_experiments.implicit.distributions.hyperspherical_uniform import HypersphericalUniform, unit_vector
 from irg_experiments.implicit.distributions.von_mises_fisher import tangent
+from irg_experiments.implicit.special.gamma_ratio import digamma_difference, log_gamma_ratio
 from irg_experiments.implicit.special.von_mises_fisher import checked_dimension, log_sphere_area
 
 
@@ -102,13 +103,12 @@ class PowerSpherical(Reparameterizable):
 @in_float64
 def _log_normaliser(alpha: Tensor, beta: Tensor) -> Tensor:
     """−ln(2^κ C), the logarithm of the integral of ((1 + <loc, z>)/2)^κ over the sphere."""
-    return beta * math.log(4 * math.pi) + alpha.lgamma() - (alpha + beta).lgamma()
+    return beta * math.log(4 * math.pi) - log_gamma_ratio(alpha, beta)
 
 
 @in_float64
 def _entropy(concentration: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
-    log_integral = beta * math.log(4 * math.pi) + alpha.lgamma() - (alpha + beta).lgamma()
-    return log_integral - concentration * (alpha.digamma() - (alpha + beta).digamma())
+    return beta * math.log(4 * math.pi) - log_gamma_ratio(alpha, beta) + concentration * digamma_difference(alpha, beta)
 
 
 @torch.distributions.register_kl(PowerSpherical, HypersphericalUniform)

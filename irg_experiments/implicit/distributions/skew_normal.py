@@ -15,12 +15,12 @@ from irg_experiments.implicit.special.owens_t import skew_normal_cdf, skew_norma
 
 
 class SkewNormal(Reparameterizable):
-    """SkewNormal(loc, scale, shape), density (2/ω) φ(x) Φ(α x), x = (z − ξ)/ω, with the standard normal φ and Φ.
+    """SkewNormal(loc, scale, skewness), density (2/ω) φ(x) Φ(α x), x = (z − ξ)/ω, with the standard normal φ and Φ.
 
     Args:
         loc: ξ, any real number; the mean for α = 0 only.
         scale: ω > 0; the standard deviation for α = 0 only.
-        shape: α, any real number; normal for α = 0, half-normal as α → ±∞. The three broadcast.
+        skewness: α, the shape parameter, any real number; normal for α = 0, half-normal as α → ±∞. The three broadcast.
         validate_args: whether to check arguments and values.
 
     ``rsample`` computes z = ξ + ω x, x = (α |u| + v)/√(1 + α²), u, v ~ Normal(0, 1). The gradient of x in α is the implicit
@@ -32,17 +32,17 @@ class SkewNormal(Reparameterizable):
     Source: Azzalini (1985); Henze (1986) for the sampler; Figurnov, Mohamed & Mnih (2018) for the gradient.
     """
 
-    arg_constraints = {"loc": constraints.real, "scale": constraints.positive, "shape": constraints.real}
+    arg_constraints = {"loc": constraints.real, "scale": constraints.positive, "skewness": constraints.real}
     support = constraints.real
 
     def __init__(
-        self, loc: Tensor | float, scale: Tensor | float, shape: Tensor | float, validate_args: bool | None = None
+        self, loc: Tensor | float, scale: Tensor | float, skewness: Tensor | float, validate_args: bool | None = None
     ) -> None:
-        self.loc, self.scale, self.shape = broadcast_all(loc, scale, shape)
+        self.loc, self.scale, self.skewness = broadcast_all(loc, scale, skewness)
         super().__init__(self.loc.shape, validate_args=validate_args)
 
     def _draw(self, shape: Size, generator: Generator | None) -> Tensor:
-        alpha = self.shape.expand(shape)
+        alpha = self.skewness.expand(shape)
         noise = standard_normal((2, *shape), alpha, generator)
         root = torch.hypot(alpha, torch.ones_like(alpha))
         # in this order α |u| does not overflow
@@ -52,15 +52,15 @@ class SkewNormal(Reparameterizable):
     def log_prob(self, value: Tensor) -> Tensor:
         """The log-density, in nats."""
         x = self._standardized(value)
-        return 0.5 * math.log(2 / math.pi) - self.scale.log() - 0.5 * x.square() + log_ndtr(self.shape * x)
+        return 0.5 * math.log(2 / math.pi) - self.scale.log() - 0.5 * x.square() + log_ndtr(self.skewness * x)
 
     def cdf(self, value: Tensor) -> Tensor:
         """P(Z ≤ value), by ``special.skew_normal_cdf``; differentiable in the value and every parameter."""
-        return skew_normal_cdf(self.shape, self._standardized(value))
+        return skew_normal_cdf(self.skewness, self._standardized(value))
 
     def survival_function(self, value: Tensor) -> Tensor:
         """P(Z > value)."""
-        return skew_normal_cdf(-self.shape, -self._standardized(value))
+        return skew_normal_cdf(-self.skewness, -self._standardized(value))
 
     def icdf(self, value: Tensor) -> Tensor:
         """The quantile at probability ``value``, by bisection and Newton's method; differentiable in it and every parameter."""
@@ -72,14 +72,14 @@ class SkewNormal(Reparameterizable):
     @property
     def mean(self) -> Tensor:
         """ξ + ω δ √(2/π), δ = α/√(1 + α²)."""
-        return self.loc + self.scale * math.sqrt(2 / math.pi) * _delta(self.shape)
+        return self.loc + self.scale * math.sqrt(2 / math.pi) * _delta(self.skewness)
 
     @property
     def variance(self) -> Tensor:
         """ω² (1 − 2δ²/π), δ = α/√(1 + α²)."""
-        return self.scale.square() * (1 - 2 / math.pi * _delta(self.shape).square())
+        return self.scale.square() * (1 - 2 / math.pi * _delta(self.skewness).square())
 
 
 @in_float64
-def _delta(shape: Tensor) -> Tensor:
-    return shape / torch.hypot(shape, torch.ones_like(shape))
+def _delta(skewness: Tensor) -> Tensor:
+    return skewness / torch.hypot(skewness, torch.ones_like(skewness))

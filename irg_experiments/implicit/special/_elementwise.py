@@ -40,7 +40,7 @@ def elementwise(function: Formula, partials: Sequence[Formula], *arguments: Tens
     if not is_differentiated():
         return evaluate(function, broadcast)
     # torch.compile traces tuples, but not instances as arguments
-    kept = tuple(partials) if torch.compiler.is_compiling() else _Partials(partials)
+    kept = tuple(partials) if torch.compiler.is_compiling() else Partials(partials)
     return apply(_Elementwise, _ForwardModeElementwise, _EagerElementwise, function, kept, *broadcast)
 
 
@@ -67,7 +67,7 @@ def _promoted(arguments: Sequence[Tensor]) -> torch.dtype:
     return dtype if dtype.is_floating_point else torch.get_default_dtype()
 
 
-class _Partials:
+class Partials:
     """Partial derivatives as one argument of a custom function: torch.func counts each item of a tuple as an argument."""
 
     def __init__(self, partials: Sequence[Formula]) -> None:
@@ -81,7 +81,7 @@ class _Elementwise(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(function: Formula, partials: "tuple[Formula, ...] | _Partials", *arguments: Tensor) -> Tensor:
+    def forward(function: Formula, partials: "tuple[Formula, ...] | Partials", *arguments: Tensor) -> Tensor:
         return evaluate(function, arguments)
 
     @staticmethod

@@ -5,6 +5,7 @@ machine code. Its derivatives are those of the implicit rule (Figurnov, Mohamed 
 dx/dφ = −(∂F/∂φ)/(∂F/∂x), evaluated at the solution: nothing is differentiated through the iteration.
 """
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,10 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from irg_experiments.implicit._autograd import apply, eager, is_differentiated
+from irg_experiments.implicit._autograd import apply, eager, forward_mode, is_differentiated
 from irg_experiments.implicit._kernel_cache import Formula
 from irg_experiments.implicit.compilation import evaluate
-from irg_experiments.implicit.special._elementwise import as_tensors
+from irg_experiments.implicit.special._elementwise import Partials, as_tensors
 
 
 def inverse(solver: Callable[..., Tensor], partials: Sequence[Formula], *arguments: Tensor | float) -> Tensor:
@@ -41,7 +42,9 @@ def inverse(solver: Callable[..., Tensor], partials: Sequence[Formula], *argumen
     broadcast = torch.broadcast_tensors(*tensors)
     if not is_differentiated():
         return solver(*broadcast)
-    return apply(_Inverse, _ForwardModeInverse, _EagerInverse, solver, tuple(partials), *broadcast)
+    # torch.compile traces tuples, but not instances as arguments
+    kept = tuple(partials) if torch.compiler.is_compiling() else Partials(partials)
+    return apply(_Inverse, _ForwardModeInverse, _EagerInverse, solver, kept, *broadcast)
 
 
 def iterate(step: Formula, count: int, arguments: Sequence[Tensor], start: Tensor) -> Tensor:
@@ -86,7 +89,7 @@ class _Inverse(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(solver: Callable[..., Tensor], partials: tuple[Formula, ...], *arguments: Tensor) -> Tensor:
+    def forward(solver: Callable[..., Tensor], partials: tuple[Formula, ...] | Partials, *arguments: Tensor) -> Tensor:
         return solver(*arguments)
 
     @staticmethod
@@ -107,10 +110,10 @@ class _ForwardModeInverse(_Inverse):
     """Adds forward-mode differentiation, which ``torch.compile`` cannot trace in a custom function."""
 
     @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> Tensor:
-        saved = ctx.saved_tensors
+    @forward_mode
+    def jvp(saved: Sequence[Tensor], ctx: Any, *tangents: Any) -> Tensor:
         terms = [t * p(*saved) for p, t in zip(ctx.partials, tangents[2:], strict=True) if t is not None]
-        return torch.stack(torch.broadcast_tensors(*terms)).sum(0)
+        return functools.reduce(torch.add, terms)
 
 
 _EagerInverse = eager(_ForwardModeInverse)

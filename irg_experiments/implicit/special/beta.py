@@ -294,7 +294,8 @@ def _log_odds_density(k: BetaRule, a: Tensor, b: Tensor, x: Tensor, other: Tenso
 
 def _log_ratio(excess: Tensor, log: Tensor, factor: Tensor) -> Tensor:
     """ln(1 + excess) = log + ln(factor); the second form is used where ``excess`` is inaccurate."""
-    return torch.where(excess.abs() < 0.5, excess.log1p(), log + factor.log())
+    near = excess.abs() < 0.5
+    return torch.where(near, torch.where(near, excess, 0.0).log1p(), log + factor.log())
 
 
 def _stirling(k: BetaRule, x: Tensor) -> Tensor:

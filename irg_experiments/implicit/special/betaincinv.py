@@ -92,10 +92,11 @@ def _quantile_grad_b(a: Tensor, b: Tensor, p: Tensor, x: Tensor) -> Tensor:
 
 def _quantile_grad_p(a: Tensor, b: Tensor, p: Tensor, x: Tensor) -> Tensor:
     """x (1 − x)/P."""
-    parts = x, 1 - x, x.log(), (-x).log1p()
+    inner = torch.where((x > 0) & (x < 1), x, 0.5)
+    parts = inner, 1 - inner, inner.log(), (-inner).log1p()
     exponent = parts[2] + parts[3] - _log_density(BETA_RULES[a.dtype], a, b, *parts)
     # at the ends the powers of x and 1 − x remain
-    at_zero, at_one = ((torch.where(c == 1, 0.0, (c - 1) * math.inf)).exp() for c in (a, b))
+    at_zero, at_one = (torch.where(c == 1, 0.0, (c.detach() - 1) * math.inf).exp() for c in (a, b))
     return torch.where(x == 0, at_zero, torch.where(x == 1, at_one, exponent.exp()))
 
 

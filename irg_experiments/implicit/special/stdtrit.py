@@ -48,9 +48,10 @@ def _quantile_grad_df(df: Tensor, p: Tensor, t: Tensor) -> Tensor:
 def _quantile_grad_p(df: Tensor, p: Tensor, t: Tensor) -> Tensor:
     """1/p(t) = √(π df) Γ(df/2)/Γ((df + 1)/2) (1 + t²/df)^((df + 1)/2)."""
     finite = df.clamp(max=1e18)
-    power = 0.5 * (finite + 1) * (t * (t / finite)).log1p()
-    # where the square overflows
-    power = torch.where(t.abs() > 1e15, (finite + 1) * (t.abs().log() - 0.5 * finite.log()), power)
+    far = t.abs() > 1e15  # where the square overflows
+    near, size = torch.where(far, 0.0, t), torch.where(far, t, 1.0).abs()
+    power = 0.5 * (finite + 1) * (near * (near / finite)).log1p()
+    power = torch.where(far, (finite + 1) * (size.log() - 0.5 * finite.log()), power)
     return math.sqrt(math.pi) * (power - _log_gamma_ratio(finite)).exp()
 
 
