@@ -12,7 +12,7 @@ import scipy.stats
 import torch
 
 from irg_experiments.results.report import GENERATED, main
-from tests.benchmarks.core import RECORD, with_tables
+from tests.benchmarks.core import METHODS, RECORD, provides, with_tables
 from tests.implicit import registry
 from tests.implicit.registry import REGISTRY
 
@@ -27,6 +27,9 @@ def test_tables_of_the_core_are_those_of_the_benchmark():
     record = json.loads(RECORD.read_text())
     assert with_tables(CORE.read_text(), record) == CORE.read_text()
     assert set(record["distributions"]) == set(REGISTRY)
+    for name, entry in record["distributions"].items():
+        q = REGISTRY[name].grid_distribution()
+        assert entry["methods"] == [method for method in METHODS if provides(q, method)], name
 
 
 def test_the_readme_and_the_pages_show_what_the_records_say(tmp_path: Path):
