@@ -153,6 +153,25 @@ def test_samples_of_uniforms_stay_inside_the_support(name: str, dtype: torch.dty
         assert (sample.abs() <= torch.tensor(math.pi, dtype=dtype)).all()
 
 
+@pytest.mark.parametrize(
+    ("family", "parameters"),
+    [
+        (implicit.BetaPrime, (0.01, 0.01)),
+        (implicit.FisherSnedecor, (0.1, 0.1)),
+        (implicit.GeneralizedGamma, (1.0, 1.0, 0.01)),
+        (implicit.InverseGamma, (0.01, 1.0)),
+        (implicit.StudentT, (0.1,)),
+        (implicit.Weibull, (1.0, 0.01)),
+    ],
+)
+def test_samples_that_overflow_have_the_gradient_zero(family: type[td.Distribution], parameters: tuple[float, ...]):
+    arguments = [torch.tensor(parameter, requires_grad=True) for parameter in parameters]
+    sample = family(*arguments).rsample_from(torch.tensor(0.9999999))
+    assert sample == torch.finfo(torch.float32).max
+    for grad in torch.autograd.grad(sample.clamp(max=5.0), arguments, allow_unused=True):
+        assert grad is None or grad == 0
+
+
 @univariate
 def test_types_and_shapes(name: str):
     row = REGISTRY[name]

@@ -101,7 +101,7 @@ class Reparameterizable(Distribution, abc.ABC):
                 return, are moved to eps/4 and 1 − eps/2 of the dtype.
 
         Returns:
-            Samples of the same shape, inside the support, as those of ``rsample``.
+            Samples of the same shape, inside the support, as those of ``rsample``. The gradient of one that overflows is 0.
 
         Raises:
             NotImplementedError: the distribution has no ``icdf``.
@@ -126,10 +126,14 @@ class Reparameterizable(Distribution, abc.ABC):
         eps = torch.finfo(uniform.dtype).eps
         inside = torch.where(uniform <= 0, eps / 4, torch.where(uniform >= 1, 1 - eps / 2, uniform))
         try:
-            quantile = self.icdf(inside)
+            with torch.no_grad():
+                value = self.icdf(inside)
         except NotImplementedError as error:
             raise NotImplementedError(f"{name} has no icdf: rsample_from needs one, rsample does not") from error
-        return self._saturated(quantile)
+        # a quantile that overflows has an infinite derivative, which would make NaN of a gradient of 0
+        finite = value.isfinite()
+        quantile = self.icdf(torch.where(finite, inside, 0.5))
+        return torch.where(finite, self._saturated(quantile), self._saturated(value))
 
     def _saturated(self, value: Tensor) -> Tensor:
         """Move quantiles that round to an end of the support to where ``rsample`` has its draws, infinite ones to finite."""
