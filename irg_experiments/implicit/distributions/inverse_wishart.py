@@ -61,14 +61,13 @@ class InverseWishart(Reparameterizable):
         ((name, matrix),) = matrices.items()
         if matrix.dim() < 2:
             raise ValueError(f"{name} must have at least two dimensions, not shape {tuple(matrix.shape)}")
-        checked = torch.distributions.Distribution._validate_args if validate_args is None else validate_args
-        if checked and not self.arg_constraints[name].check(widened(matrix)).all():
-            raise ValueError(f"{name} must satisfy the constraint {self.arg_constraints[name]}")
         df = torch.as_tensor(df, dtype=None if isinstance(df, Tensor) else matrix.dtype, device=matrix.device)
         batch_shape = torch.broadcast_shapes(df.shape, matrix.shape[:-2])
         self.df = df.expand(batch_shape)
         self.scale_tril = _scale_tril(name, widened(matrix)).to(matrix.dtype).expand(batch_shape + matrix.shape[-2:])
         super().__init__(batch_shape, matrix.shape[-2:], validate_args=validate_args)
+        if self._validate_args and not self.arg_constraints[name].check(widened(matrix)).all():
+            raise ValueError(f"{name} must satisfy the constraint {self.arg_constraints[name]}")
         if self._validate_args and not (self.df > matrix.shape[-1] - 1).all():
             raise ValueError(f"df={self.df} does not satisfy the constraint df > p − 1 with p = {matrix.shape[-1]}")
 
@@ -163,9 +162,9 @@ def _scale_tril(name: str, matrix: Tensor) -> Tensor:
     if name == "scale_tril":
         return matrix
     if name == "scale_matrix":
-        return torch.linalg.cholesky(matrix)
+        return torch.linalg.cholesky_ex(matrix).L
     # Ψ⁻¹ = U Uᵀ with U upper triangular, from the Cholesky factor of the matrix flipped along both axes; then L = U⁻ᵀ
-    factor = torch.linalg.cholesky(matrix.flip((-2, -1))).flip((-2, -1)).mT
+    factor = torch.linalg.cholesky_ex(matrix.flip((-2, -1))).L.flip((-2, -1)).mT
     identity = torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
     return torch.linalg.solve_triangular(factor, identity, upper=False)
 

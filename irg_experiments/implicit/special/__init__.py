@@ -8,6 +8,7 @@ The value outside the domain is NaN. Derivatives of samples are taken at a fixed
 from irg_experiments.implicit.special.beta import beta_sample_grad, betainc
 from irg_experiments.implicit.special.betaincinv import betaincinv, logit_betaincinv
 from irg_experiments.implicit.special.gamma import gamma_sample_grad, log_gamma_sample_grad
+from irg_experiments.implicit.special.gamma_ratio import digamma_difference, log_gamma_ratio
 from irg_experiments.implicit.special.gammainc import gammainc, gammaincc
 from irg_experiments.implicit.special.gammaincinv import gammainccinv, gammaincinv, log_gammainccinv, log_gammaincinv
 from irg_experiments.implicit.special.inverse_gaussian import (
@@ -42,6 +43,7 @@ __all__ = [
     "betainc",
     "betaincinv",
     "circular_variance",
+    "digamma_difference",
     "exp1e",
     "gamma_sample_grad",
     "gammainc",
@@ -53,6 +55,7 @@ __all__ = [
     "inverse_gaussian_sf",
     "log_gamma_cdf_difference",
     "log_gamma_density",
+    "log_gamma_ratio",
     "log_gamma_sample_grad",
     "log_gammainccinv",
     "log_gammaincinv",
