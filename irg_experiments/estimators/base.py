@@ -25,7 +25,7 @@ class Estimator(abc.ABC):
 
     families: ClassVar[tuple[type[Distribution], ...]] = ()
     elementwise: ClassVar[bool] = False
-    pathwise: ClassVar[bool] = False
+    pathwise: bool = False
     for_fewer_samples: ClassVar[str] = ""
     traceable: ClassVar[bool] = True
 

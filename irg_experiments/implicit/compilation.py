@@ -142,6 +142,7 @@ class _Kernel:
     def __init__(self, formula: Formula, dtype: torch.dtype, device: str) -> None:
         self.formula, self.dtype, self.device = formula, dtype, device
         self.elements = 0
+        self.awaited = False
         self.compiled: Callable[..., Tensor] | None = None
 
     def __call__(self, arguments: Sequence[Tensor]) -> Tensor:
@@ -158,8 +159,9 @@ class _Kernel:
 
     def _is_awaited(self, count: int) -> bool:
         """Whether another process is compiling: the formula stays eager, so that no call takes long."""
-        if self.device != "cpu" or not can_compile(torch.device(self.device)):
+        if self.device != "cpu" or not (self.awaited or can_compile(torch.device(self.device))):
             return False
+        self.awaited = True
         try:
             outcome = _background.outcome(self.formula, self.dtype, count)
         except (OSError, pickle.PicklingError, AttributeError):  # AttributeError: of pickle, for a function inside another

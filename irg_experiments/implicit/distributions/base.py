@@ -126,14 +126,15 @@ class Reparameterizable(Distribution, abc.ABC):
         eps = torch.finfo(uniform.dtype).eps
         inside = torch.where(uniform <= 0, eps / 4, torch.where(uniform >= 1, 1 - eps / 2, uniform))
         try:
-            with torch.no_grad():
-                value = self.icdf(inside)
+            quantile = self.icdf(inside)
         except NotImplementedError as error:
             raise NotImplementedError(f"{name} has no icdf: rsample_from needs one, rsample does not") from error
+        finite = quantile.isfinite()
+        if not is_traced() and finite.all():
+            return self._saturated(quantile)
         # a quantile that overflows has an infinite derivative, which would make NaN of a gradient of 0
-        finite = value.isfinite()
-        quantile = self.icdf(torch.where(finite, inside, 0.5))
-        return torch.where(finite, self._saturated(quantile), self._saturated(value))
+        held = self.icdf(torch.where(finite, inside, 0.5))
+        return torch.where(finite, self._saturated(held), self._saturated(quantile.detach()))
 
     def _saturated(self, value: Tensor) -> Tensor:
         """Move quantiles that round to an end of the support to where ``rsample`` has its draws, infinite ones to finite."""

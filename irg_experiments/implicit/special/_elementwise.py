@@ -32,16 +32,22 @@ def elementwise(function: Formula, partials: Sequence[Formula], *arguments: Tens
     Raises:
         TypeError: no argument is a tensor.
     """
+    return promoted(functools.partial(_elementwise, function, partials), *arguments)
+
+
+def _elementwise(function: Formula, partials: Sequence[Formula], *arguments: Tensor) -> Tensor:
+    if not is_differentiated():
+        return evaluate(function, arguments)
+    return apply(_Elementwise, _ForwardModeElementwise, _EagerElementwise, function, kept(partials), *arguments)
+
+
+def promoted(function: Callable[..., Tensor], *arguments: Tensor | float) -> Tensor:
+    """``function`` of the arguments as tensors of one shape and dtype; float16 and bfloat16 are computed in float32."""
     tensors = as_tensors(*arguments)
     dtype = tensors[0].dtype
     if dtype in (torch.float16, torch.bfloat16):
-        return elementwise(function, partials, *(argument.float() for argument in tensors)).to(dtype)
-    broadcast = torch.broadcast_tensors(*tensors)
-    if not is_differentiated():
-        return evaluate(function, broadcast)
-    # torch.compile traces tuples, but not instances as arguments
-    kept = tuple(partials) if torch.compiler.is_compiling() else Partials(partials)
-    return apply(_Elementwise, _ForwardModeElementwise, _EagerElementwise, function, kept, *broadcast)
+        return function(*torch.broadcast_tensors(*(argument.float() for argument in tensors))).to(dtype)
+    return function(*torch.broadcast_tensors(*tensors))
 
 
 def as_tensors(*arguments: Tensor | float) -> list[Tensor]:
@@ -75,6 +81,11 @@ class Partials:
 
     def __iter__(self) -> Iterator[Formula]:
         return iter(self.partials)
+
+
+def kept(partials: Sequence[Formula]) -> tuple[Formula, ...] | Partials:
+    """Partial derivatives as torch takes them: torch.compile traces tuples, but not instances as arguments."""
+    return tuple(partials) if torch.compiler.is_compiling() else Partials(partials)
 
 
 class _Elementwise(torch.autograd.Function):

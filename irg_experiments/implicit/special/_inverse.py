@@ -13,10 +13,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from irg_experiments.implicit._autograd import apply, eager, forward_mode, is_differentiated
+from irg_experiments.implicit._autograd import apply, eager, is_differentiated
 from irg_experiments.implicit._kernel_cache import Formula
 from irg_experiments.implicit.compilation import evaluate
-from irg_experiments.implicit.special._elementwise import Partials, as_tensors
+from irg_experiments.implicit.special._elementwise import (
+    Partials,
+    _Elementwise,
+    _ForwardModeElementwise,
+    kept,
+    promoted,
+)
 
 
 def inverse(solver: Callable[..., Tensor], partials: Sequence[Formula], *arguments: Tensor | float) -> Tensor:
@@ -35,16 +41,13 @@ def inverse(solver: Callable[..., Tensor], partials: Sequence[Formula], *argumen
     Raises:
         TypeError: no argument is a tensor.
     """
-    tensors = as_tensors(*arguments)
-    dtype = tensors[0].dtype
-    if dtype in (torch.float16, torch.bfloat16):
-        return inverse(solver, partials, *(argument.float() for argument in tensors)).to(dtype)
-    broadcast = torch.broadcast_tensors(*tensors)
+    return promoted(functools.partial(_inverse, solver, partials), *arguments)
+
+
+def _inverse(solver: Callable[..., Tensor], partials: Sequence[Formula], *arguments: Tensor) -> Tensor:
     if not is_differentiated():
-        return solver(*broadcast)
-    # torch.compile traces tuples, but not instances as arguments
-    kept = tuple(partials) if torch.compiler.is_compiling() else Partials(partials)
-    return apply(_Inverse, _ForwardModeInverse, _EagerInverse, solver, kept, *broadcast)
+        return solver(*arguments)
+    return apply(_Inverse, _ForwardModeInverse, _EagerInverse, solver, kept(partials), *arguments)
 
 
 def iterate(step: Formula, count: int, arguments: Sequence[Tensor], start: Tensor) -> Tensor:
@@ -85,8 +88,8 @@ def edges(p: Tensor, valid: Tensor, x: Tensor, at_zero: float, at_one: float) ->
     return torch.where(valid & (p >= 0) & (p <= 1), x, math.nan)
 
 
-class _Inverse(torch.autograd.Function):
-    generate_vmap_rule = True
+class _Inverse(_Elementwise):
+    """As ``_Elementwise``, except that the partial derivatives take the solution after the arguments."""
 
     @staticmethod
     def forward(solver: Callable[..., Tensor], partials: tuple[Formula, ...] | Partials, *arguments: Tensor) -> Tensor:
@@ -98,22 +101,9 @@ class _Inverse(torch.autograd.Function):
         ctx.save_for_backward(*arguments, output)
         ctx.save_for_forward(*arguments, output)
 
-    @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
-        (grad,), saved = grad_outputs, ctx.saved_tensors
-        needed = ctx.needs_input_grad[2:]
-        gradients = (grad * evaluate(p, saved) if need else None for p, need in zip(ctx.partials, needed, strict=True))
-        return None, None, *gradients
 
-
-class _ForwardModeInverse(_Inverse):
-    """Adds forward-mode differentiation, which ``torch.compile`` cannot trace in a custom function."""
-
-    @staticmethod
-    @forward_mode
-    def jvp(saved: Sequence[Tensor], ctx: Any, *tangents: Any) -> Tensor:
-        terms = [t * p(*saved) for p, t in zip(ctx.partials, tangents[2:], strict=True) if t is not None]
-        return functools.reduce(torch.add, terms)
+class _ForwardModeInverse(_Inverse, _ForwardModeElementwise):
+    """``_Inverse`` with forward mode."""
 
 
 _EagerInverse = eager(_ForwardModeInverse)

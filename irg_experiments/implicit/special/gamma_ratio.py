@@ -3,11 +3,12 @@
 import torch
 from torch import Tensor
 
-from irg_experiments.implicit.special._arithmetic import horner
-from irg_experiments.implicit.special._beta_coefficients import DIGAMMA_TERMS, STIRLING_TERMS
+from irg_experiments.implicit.special._beta_coefficients import BETA_RULES
+from irg_experiments.implicit.special.beta import _digamma_difference, _stirling
 
 # from here on the asymptotic series have full accuracy in float64
 _LARGE = 20.0
+_SERIES = BETA_RULES[torch.float64]
 
 
 def log_gamma_ratio(a: Tensor, d: Tensor) -> Tensor:
@@ -24,7 +25,7 @@ def log_gamma_ratio(a: Tensor, d: Tensor) -> Tensor:
     """
     large = a > _LARGE
     x, small = torch.where(large, a, _LARGE), torch.where(large, 1.0, a)
-    far = (x - 0.5) * torch.log1p(d / x) + d * (x + d).log() - d + _stirling(x + d) - _stirling(x)
+    far = (x - 0.5) * torch.log1p(d / x) + d * (x + d).log() - d + _stirling(_SERIES, x + d) - _stirling(_SERIES, x)
     return torch.where(large, far, (small + d).lgamma() - small.lgamma())
 
 
@@ -35,12 +36,4 @@ def digamma_difference(a: Tensor, d: Tensor) -> Tensor:
     """
     large = a > _LARGE
     x, small = torch.where(large, a, _LARGE), torch.where(large, 1.0, a)
-    i, j = 1 / x, 1 / (x + d)
-    rest = i * i * horner(DIGAMMA_TERMS, i * i) - j * j * horner(DIGAMMA_TERMS, j * j)
-    far = torch.log1p(d * i) + 0.5 * d * i * j + rest
-    return torch.where(large, far, (small + d).digamma() - small.digamma())
-
-
-def _stirling(x: Tensor) -> Tensor:
-    """ln Γ(x) − ((x − 1/2) ln x − x + ln(2π)/2)."""
-    return horner(STIRLING_TERMS, 1 / (x * x)) / x
+    return torch.where(large, _digamma_difference(_SERIES, x, d), (small + d).digamma() - small.digamma())
