@@ -2,6 +2,8 @@ PYTHON ?= python3
 # installs in a fraction of pip's time, and the versions of uv.lock; UV= on the command line leaves it aside
 UV := $(shell command -v uv)
 BIN := .venv/bin
+# of `make test`: each is single-threaded, and needs up to 2 GB of memory
+PROCESSES ?= 2
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
@@ -32,7 +34,7 @@ check: lint test  ## what CI runs: ruff, mypy and all tests
 
 .PHONY: test
 test: $(INSTALLED)  ## run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist worksteal
 
 .PHONY: test-everywhere
 test-everywhere: $(INSTALLED)  ## the tests under other threads, instruction sets, orders and seeds: a table of failures (hours)

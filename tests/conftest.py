@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 # Machine code that another process left must not decide a test: torch does not key its own by instruction set.
 CACHES = tempfile.TemporaryDirectory(prefix="irg_tests_")
@@ -15,6 +16,8 @@ for variable in ("TORCHINDUCTOR_CACHE_DIR", "XDG_CACHE_HOME"):
     os.environ[variable] = str(Path(CACHES.name) / variable.lower())
 # Read when torch is imported: its threads sleep while they wait, where otherwise they spin, which costs twice the CPU time.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+if "PYTEST_XDIST_WORKER" in os.environ:  # as many processes as cores
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import hydra
 import pytest
@@ -82,6 +85,18 @@ def _quick_compiler(request: pytest.FixtureRequest) -> Iterator[None]:
         return
     with quick_compiler():
         yield
+
+
+@pytest.fixture
+def traced_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``torch.compile`` traces as always, and runs the graph without machine code, which would take most of the time."""
+    compile_ = torch.compile
+
+    def trace(function: Callable[..., Any], options: dict[str, Any] | None = None, **settings: Any) -> Callable[..., Any]:
+        kept = {name: value for name, value in (options or {}).items() if name == "guard_filter_fn"}
+        return compile_(function, backend="aot_eager", options=kept or None, **settings)
+
+    monkeypatch.setattr(torch, "compile", trace)
 
 
 @pytest.fixture

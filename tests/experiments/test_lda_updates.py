@@ -53,7 +53,7 @@ def test_which_batches_are_read_by_rows():
 
 
 @pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=pytest.mark.compiler)])
-def test_updates_by_rows_are_those_of_dense_adam(few_dense_steps, compiled: bool):
+def test_updates_by_rows_are_those_of_dense_adam(few_dense_steps, traced_only, compiled: bool):
     dense, by_rows = made(False), made(True, compiled)
     torch.testing.assert_close(losses(dense, range(60)), losses(by_rows, range(60)), rtol=1e-4, atol=0)
     for name, value in by_rows.state_dict()["model"].items():

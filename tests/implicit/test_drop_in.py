@@ -324,7 +324,8 @@ def test_traced_by_torch_jit(name: str):
             torch.manual_seed(seed)
             found = traced(*parameters)
         torch.manual_seed(seed)
-        assert torch.equal(found, draw(*parameters))
+        # only rounding differs, where quantiles are found numerically: in a graph, by a fixed number of steps
+        torch.testing.assert_close(found, draw(*parameters), rtol=1e-12, atol=0)
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -14,6 +14,7 @@ from irg_experiments import implicit
 from irg_experiments.implicit.distributions.base import (
     Reparameterizable,
     ReparameterizableByCDF,
+    numerical_icdf,
     reparameterize_by_cdf,
     survival_function,
 )
@@ -72,6 +73,33 @@ def test_quantiles_at_zero_and_one_are_the_ends_of_the_support(name: str):
         torch.testing.assert_close(value, torch.as_tensor(end, dtype=torch.float64).expand_as(value), rtol=0, atol=0)
     for outside in (-0.1, 1.1, math.nan):
         assert q.icdf(torch.full((len(row.grid),), outside, dtype=torch.float64)).isnan().all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("mapped", [False, True], ids=["eager", "vmap"])
+def test_numerical_quantiles_against_closed_forms(mapped: bool, dtype: torch.dtype):
+    """Eager code and transformed code search differently: supports that end, heavy tails, and probabilities down to 1e-30."""
+    one, p = torch.ones((), dtype=dtype), torch.cat([torch.logspace(-30, -1, 60), torch.linspace(0.1, 0.9, 81)]).to(dtype)
+    for closed in (
+        implicit.Weibull(one, 1.5 * one),
+        implicit.Gumbel(0.5 * one, 2 * one),
+        td.Exponential(3 * one),
+        td.HalfCauchy(1e-3 * one),
+        td.Uniform(-one, 5 * one),
+        implicit.Kumaraswamy(0.5 * one, 2 * one),
+    ):
+
+        def search(p: Tensor, q: td.Distribution = closed) -> Tensor:
+            return numerical_icdf(q, p)
+
+        expected = closed.icdf(p.double())
+        # of a distribution function that is 1 − exp(…), which has no digits at small probabilities, those that there are
+        digits = (closed.cdf(expected.to(dtype)) - p).abs() <= 4 * torch.finfo(dtype).eps * p
+        value = (torch.vmap(search) if mapped else search)(p)
+        assert digits[60:].any()
+        torch.testing.assert_close(
+            value[digits].double(), expected[digits], rtol=1000 * torch.finfo(dtype).eps, atol=torch.finfo(dtype).eps
+        )
 
 
 @univariate

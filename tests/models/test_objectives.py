@@ -211,7 +211,7 @@ def test_any_estimator_that_is_pathwise_will_do():
 
 @pytest.mark.compiler
 @pytest.mark.parametrize(("name", "of"), [("stl", "normal"), ("dreg", "von_mises")])
-def test_a_compiled_training_step_equals_the_eager_one(name: str, of: str):
+def test_a_traced_training_step_equals_the_eager_one(traced_only, name: str, of: str):
     """The same draws of pixels and codes, and so loss and gradients to float32's rounding."""
     latent = build("latent", of)
     model, objective, estimator = VAE(16, latent, hidden=()), build("objective", name), Implicit()

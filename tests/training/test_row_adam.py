@@ -35,6 +35,15 @@ def test_equals_dense_adam_over_two_thousand_steps(dtype: torch.dtype, tolerance
         assert (table.table - dense).abs().max().item() < tolerance
 
 
+@pytest.mark.compiler
+def test_compiled_and_eager_agree():
+    tables = [RowAdam(torch.ones(60, len(SCALES)), 3e-4, compiled) for compiled in (False, True)]
+    for index, gradient in draws(20, torch.float32):
+        for table in tables:
+            table.update(table.rows(index), gradient)
+    torch.testing.assert_close(tables[1].table, tables[0].table)
+
+
 def test_reading_changes_nothing_and_a_restored_table_goes_on_bit_for_bit(monkeypatch):
     monkeypatch.setattr("irg_experiments.training.row_adam.DENSE_STEPS", 5)
     table = RowAdam(torch.randn(60, len(SCALES)), 3e-4)

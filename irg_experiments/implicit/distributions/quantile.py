@@ -7,7 +7,10 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-# Bisection steps that shrink any bracket to relative distances of 1e-4 and 1e-8, and Newton steps from there to the last digit.
+from irg_experiments.implicit._autograd import is_abstract, is_traced
+
+# A relative distance, the bisection steps that shrink any bracket to it, and Newton's steps from there to the last digit.
+_DISTANCE = {torch.float32: 1e-4, torch.float64: 1e-8}
 _BISECTIONS = {torch.float32: 22, torch.float64: 38}
 _NEWTON_STEPS = 3
 
@@ -24,7 +27,8 @@ def invert(
 
     The bracket is bisected so that about as many floats are on either side, which shrinks any to a relative width of 1e-8
     (1e-4 in float32), also in the tails of heavy-tailed distributions; Newton's method for ``log_tail``, kept inside the
-    bracket, finds the other digits. The number of evaluations, 41 in float64 and 25 in float32, is the same for every element.
+    bracket, finds the other digits. Where values may decide, as in eager code, Newton's method shortens the first part too, and
+    10 to 20 evaluations suffice for most distributions; otherwise it takes 41, or 25 in float32.
 
     Args:
         log_tail: the logarithm of the distribution function, or of the survival function where ``falling``.
@@ -37,26 +41,53 @@ def invert(
     Returns:
         z, of the shape and dtype of ``left``.
     """
-    with torch.no_grad():
+    if is_abstract(left):
+        return left
+
+    def narrowed(left: Tensor, right: Tensor, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the part of the bracket that holds the solution, and how far ``log_tail(z)`` is from the target."""
+        lack = target - log_tail(z)
+        before = torch.where(falling, lack < 0, lack > 0)
+        return torch.where(before, z, left), torch.where(before, right, z), lack
+
+    def change(z: Tensor, lack: Tensor) -> Tensor:
+        """Return Newton's step."""
+        rate = (log_density(z) - (target - lack)).exp()
+        return lack / torch.where(falling, -rate, rate)
+
+    def bisected(left: Tensor, right: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return a bracket of the stated width, and its middle."""
         for _ in range(_BISECTIONS[left.dtype]):
-            left, right = _narrowed(left, right, _middle(left, right), log_tail, target, falling)[:2]
-        z = _middle(left, right)
+            left, right, _ = narrowed(left, right, _middle(left, right))
+        return left, right, _middle(left, right)
+
+    def approached(left: Tensor, right: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The same by fewer evaluations: steps of Newton's method while they halve what is lacking, else bisections."""
+        rounding = 4 * torch.finfo(left.dtype).eps * target.abs()
+        z, best = _middle(left, right), torch.full_like(left, math.inf)
+        for step in range(2 * _BISECTIONS[left.dtype]):
+            left, right, lack = narrowed(left, right, z)
+            move = change(z, lack)
+            length, moved, lack = move.abs(), z + move, lack.abs()
+            # farther from the target, the density may have no digit, so that a short step says nothing
+            near = torch.where(lack <= 1, torch.minimum(length, right - left), right - left)
+            found = (near <= _DISTANCE[left.dtype] * z.abs()) | (lack <= rounding)
+            if found.all():
+                return left, right, z
+            newton = (moved > left) & (moved < right) & (lack <= 0.5 * best)
+            if step % 4 == 3:  # in far tails Newton's method halves z, and bisection its logarithm
+                newton &= (length <= 0.1 * z.abs()) | (moved.abs() > z.abs())
+            moved = torch.where(newton, moved, _middle(left, right))
+            z, best = torch.where(found, z, moved), torch.where(newton, lack, math.inf)
+        return bisected(left, right)
+
+    with torch.no_grad():
+        left, right, z = (bisected if is_traced() else approached)(left, right)
         for _ in range(_NEWTON_STEPS):
-            left, right, tail = _narrowed(left, right, z, log_tail, target, falling)
-            rate = (log_density(z) - tail).exp()
-            change = (target - tail) / torch.where(falling, -rate, rate)
-            moved = torch.maximum(torch.minimum(z + change, right), left)
-            z = torch.where(change.isfinite(), moved, z)
+            left, right, lack = narrowed(left, right, z)
+            move = change(z, lack)
+            z = torch.where(move.isfinite(), torch.maximum(torch.minimum(z + move, right), left), z)
         return z
-
-
-def _narrowed(
-    left: Tensor, right: Tensor, z: Tensor, log_tail: Callable[[Tensor], Tensor], target: Tensor, falling: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the part of the bracket that holds the solution, and ``log_tail(z)``."""
-    tail = log_tail(z)
-    before = torch.where(falling, tail > target, tail < target)
-    return torch.where(before, z, left), torch.where(before, right, z), tail
 
 
 def _middle(left: Tensor, right: Tensor) -> Tensor:

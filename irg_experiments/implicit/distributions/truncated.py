@@ -43,7 +43,7 @@ class Truncated(Reparameterizable):
 
     ``rsample`` inverts T(z) = T(low) + u (T(high) − T(low)) in log space, u ~ Uniform(0, 1), where T is F, or the survival
     function if low is above the median. A normal base is inverted in closed form; others by bisection and Newton's method, up
-    to the square root of the largest float, with 41 evaluations of the cdf in float64 and 25 in float32. The gradient is that
+    to the square root of the largest float, with some 20 evaluations of the cdf (see ``quantile.py``). The gradient is that
     of the equation at fixed u. ``icdf`` inverts it at a given probability, and is differentiable in that too.
 
     Valid range: hundreds of standard deviations from the mean for a normal base or one with ``log_cdf`` and

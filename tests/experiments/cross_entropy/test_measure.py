@@ -17,7 +17,6 @@ from irg_experiments.experiments.cross_entropy.measure import (
 from irg_experiments.experiments.cross_entropy.sweeps import Sweep
 from irg_experiments.implicit import special
 from irg_experiments.training.compilation import allow_compilations
-from tests.compiler import quick_compiler
 from tests.experiments.cross_entropy.settings import dirichlet, von_mises
 from tests.statistics import assert_below_threshold, assert_mean, seed
 
@@ -165,7 +164,7 @@ def test_estimators_of_their_own_baseline_have_one_curve():
 
 
 @pytest.mark.compiler
-def test_compiled_steps_compute_the_gradients_of_eager_ones():
+def test_compiled_steps_compute_the_gradients_of_eager_ones(traced_only):
     """More of them than torch compiles of one function by default."""
     sweeps = dirichlet(2, components=2, trials=3), von_mises(3)
     own = [ScoreFunction("constant", constant=float(number)) for number in range(2)]
@@ -178,19 +177,18 @@ def test_compiled_steps_compute_the_gradients_of_eager_ones():
             for curve in curves_of(sweep, estimators, replicates, compiled=compiled)
         ]
 
-    with quick_compiler():
-        pairs = list(zip(curves(True), curves(False), strict=True))
-        allow_compilations(20)
+    pairs = list(zip(curves(True), curves(False), strict=True))
+    allow_compilations(20)
+    for pair in pairs:
+        for curve in pair:
+            curve.begin(1)
+    with torch.compiler.set_stance("fail_on_recompile"):  # what is timed compiles nothing
         for pair in pairs:
             for curve in pair:
-                curve.begin(1)
-        with torch.compiler.set_stance("fail_on_recompile"):  # what is timed compiles nothing
-            for pair in pairs:
-                for curve in pair:
-                    seed(1)
-                    curve.estimator.load_state_dict({"average": torch.tensor(2.0, dtype=torch.float64)})
-                    curve.add()
-                torch.testing.assert_close(*(curve.square for curve in pair))
+                seed(1)
+                curve.estimator.load_state_dict({"average": torch.tensor(2.0, dtype=torch.float64)})
+                curve.add()
+            torch.testing.assert_close(*(curve.square for curve in pair))
 
 
 def test_statistics_of_a_curve_in_two_blocks():
