@@ -63,15 +63,16 @@ def invert(
 
     def approached(left: Tensor, right: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The same by fewer evaluations: steps of Newton's method while they halve what is lacking, else bisections."""
-        rounding = 4 * torch.finfo(left.dtype).eps * target.abs()
+        eps = torch.finfo(left.dtype).eps
+        rounding = 4 * eps * target.abs()
         z, best = _middle(left, right), torch.full_like(left, math.inf)
         for step in range(2 * _BISECTIONS[left.dtype]):
             left, right, lack = narrowed(left, right, z)
             move = change(z, lack)
             length, moved, lack = move.abs(), z + move, lack.abs()
-            # farther from the target, the density may have no digit, so that a short step says nothing
-            near = torch.where(lack <= 1, torch.minimum(length, right - left), right - left)
-            found = (near <= _DISTANCE[left.dtype] * z.abs()) | (lack <= rounding)
+            # a short step alone says nothing: far from the target the density may have no digit, and an end may be near
+            short = (length <= _DISTANCE[left.dtype] * z.abs()) & (lack <= 1e-4)
+            found = short | (lack <= rounding) | (right - left <= 4 * eps * z.abs())
             if found.all():
                 return left, right, z
             newton = (moved > left) & (moved < right) & (lack <= 0.5 * best)
