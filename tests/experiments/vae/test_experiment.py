@@ -267,7 +267,7 @@ def test_the_best_state_is_scored_and_a_repetition_agrees(compose: Compose, tmp_
         "training.patience=1",
         "training.evaluate_every=5",
         "training.kl_warmup_steps=10",
-        "training.learning_rate=0.05",
+        "training.learning_rate=0.2",
     ]
     directory = run(compose, tmp_path / "a", *overrides)
     first = record_of(directory)["metrics"]

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -114,11 +115,10 @@ def test_a_spread_of_nought_is_printed_and_an_unknown_one_is_not():
     assert str(Printed(876, 7)) == "876 ± 7"
 
 
-def test_records_of_schema_1_are_rows_of_the_table():
-    found = collect([Path(__file__).parents[3] / "outputs/reference/vae"])
-    made = table(*(record for _, record in found))
-    assert len(made.rows) == sum(it["budget"] == "paper" for _, it in found)
-    (row,) = (row for row in made.rows if row[:2] == ["beta_10", "10"])
+def test_records_of_schema_1_are_rows_of_the_table(tmp_path: Path):
+    shutil.copy(Path(__file__).with_name("record_of_schema_1.json"), tmp_path / "record.json")
+    ((_, old),) = collect([tmp_path])
+    (row,) = table(old).rows
     # as published before
     command = "`irg-run experiment=vae latent=beta_10 latent.dim=10 data=mnist budget=paper seed=0`"
     scores = ["94.3", "–", "92.1 ± 0.2", "+2.2", "98.9", "19.3", "10", "90.3%"]
