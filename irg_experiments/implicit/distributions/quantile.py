@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -28,7 +29,7 @@ def invert(
     The bracket is bisected so that about as many floats are on either side, which shrinks any to a relative width of 1e-8
     (1e-4 in float32), also in the tails of heavy-tailed distributions; Newton's method for ``log_tail``, kept inside the
     bracket, finds the other digits. Where values may decide, as in eager code, Newton's method shortens the first part too, and
-    10 to 20 evaluations suffice for most distributions; otherwise it takes 41, or 25 in float32.
+    15 to 30 evaluations suffice for most distributions; otherwise it takes 41, or 25 in float32.
 
     Args:
         log_tail: the logarithm of the distribution function, or of the survival function where ``falling``.
@@ -43,52 +44,63 @@ def invert(
     """
     if is_abstract(left):
         return left
-
-    def narrowed(left: Tensor, right: Tensor, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the part of the bracket that holds the solution, and how far ``log_tail(z)`` is from the target."""
-        lack = target - log_tail(z)
-        before = torch.where(falling, lack < 0, lack > 0)
-        return torch.where(before, z, left), torch.where(before, right, z), lack
-
-    def change(z: Tensor, lack: Tensor) -> Tensor:
-        """Return Newton's step."""
-        rate = (log_density(z) - (target - lack)).exp()
-        return lack / torch.where(falling, -rate, rate)
-
-    def bisected(left: Tensor, right: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return a bracket of the stated width, and its middle."""
-        for _ in range(_BISECTIONS[left.dtype]):
-            left, right, _ = narrowed(left, right, _middle(left, right))
-        return left, right, _middle(left, right)
-
-    def approached(left: Tensor, right: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The same by fewer evaluations: steps of Newton's method while they halve what is lacking, else bisections."""
-        eps = torch.finfo(left.dtype).eps
-        rounding = 4 * eps * target.abs()
-        z, best = _middle(left, right), torch.full_like(left, math.inf)
-        for step in range(2 * _BISECTIONS[left.dtype]):
-            left, right, lack = narrowed(left, right, z)
-            move = change(z, lack)
-            length, moved, lack = move.abs(), z + move, lack.abs()
-            # a short step alone says nothing: far from the target the density may have no digit, and an end may be near
-            short = (length <= _DISTANCE[left.dtype] * z.abs()) & (lack <= 1e-4)
-            found = short | (lack <= rounding) | (right - left <= 4 * eps * z.abs())
-            if found.all():
-                return left, right, z
-            newton = (moved > left) & (moved < right) & (lack <= 0.5 * best)
-            if step % 4 == 3:  # in far tails Newton's method halves z, and bisection its logarithm
-                newton &= (length <= 0.1 * z.abs()) | (moved.abs() > z.abs())
-            moved = torch.where(newton, moved, _middle(left, right))
-            z, best = torch.where(found, z, moved), torch.where(newton, lack, math.inf)
-        return bisected(left, right)
-
+    equation = _Equation(log_tail, log_density, target, falling)
     with torch.no_grad():
-        left, right, z = (bisected if is_traced() else approached)(left, right)
+        left, right, z = (_bisected if is_traced() else _approached)(equation, left, right)
         for _ in range(_NEWTON_STEPS):
-            left, right, lack = narrowed(left, right, z)
-            move = change(z, lack)
+            left, right, lack = equation.narrowed(left, right, z)
+            move = equation.newton(z, lack)
             z = torch.where(move.isfinite(), torch.maximum(torch.minimum(z + move, right), left), z)
         return z
+
+
+class _Equation(NamedTuple):
+    """log_tail(z) = target; the fields are the arguments of ``invert``."""
+
+    log_tail: Callable[[Tensor], Tensor]
+    log_density: Callable[[Tensor], Tensor]
+    target: Tensor
+    falling: Tensor
+
+    def narrowed(self, left: Tensor, right: Tensor, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the part of the bracket that holds the solution, and what ``log_tail(z)`` lacks of the target."""
+        lack = self.target - self.log_tail(z)
+        before = torch.where(self.falling, lack < 0, lack > 0)
+        return torch.where(before, z, left), torch.where(before, right, z), lack
+
+    def newton(self, z: Tensor, lack: Tensor) -> Tensor:
+        """Return the step of Newton's method."""
+        rate = (self.log_density(z) - (self.target - lack)).exp()
+        return lack / torch.where(self.falling, -rate, rate)
+
+
+def _bisected(equation: _Equation, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return a bracket of the relative width ``_DISTANCE``, and its middle."""
+    for _ in range(_BISECTIONS[left.dtype]):
+        left, right, _ = equation.narrowed(left, right, _middle(left, right))
+    return left, right, _middle(left, right)
+
+
+def _approached(equation: _Equation, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The same by fewer evaluations: steps of Newton's method while they halve what is lacking, else bisections."""
+    eps = torch.finfo(left.dtype).eps
+    rounding = 4 * eps * equation.target.abs()
+    z, best = _middle(left, right), torch.full_like(left, math.inf)
+    for step in range(2 * _BISECTIONS[left.dtype]):
+        left, right, lack = equation.narrowed(left, right, z)
+        move = equation.newton(z, lack)
+        length, moved, lack = move.abs(), z + move, lack.abs()
+        # a short step alone says nothing: far from the target the density may have no digit, and an end may be near
+        short = (length <= _DISTANCE[left.dtype] * z.abs()) & (lack <= 1e-4)
+        found = short | (lack <= rounding) | (right - left <= 4 * eps * z.abs())
+        if found.all():
+            return left, right, z
+        newton = (moved > left) & (moved < right) & (lack <= 0.5 * best)
+        if step % 4 == 3:  # in far tails Newton's method halves z, and bisection its logarithm
+            newton &= (length <= 0.1 * z.abs()) | (moved.abs() > z.abs())
+        moved = torch.where(newton, moved, _middle(left, right))
+        z, best = torch.where(found, z, moved), torch.where(newton, lack, math.inf)
+    return _bisected(equation, left, right)
 
 
 def _middle(left: Tensor, right: Tensor) -> Tensor:
