@@ -13,6 +13,7 @@ import re
 import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Literal
 
 import torch
@@ -26,8 +27,8 @@ from irg_experiments.implicit._kernel_cache import Formula
 log = logging.getLogger(__name__)
 
 MODES = ("auto", "on", "off")
-# elements that a formula computes eagerly before it is compiled in mode "auto"
-_PATIENCE = 1_000_000
+# elements that a formula computes eagerly in mode "auto" before it is compiled, and before a kernel in the cache is loaded
+_PATIENCE, _PATIENCE_TO_LOAD = 1_000_000, 50_000
 # smaller tensors are computed eagerly: the call of a kernel would take longer than the formula
 _FEW = 32
 
@@ -45,7 +46,8 @@ def set_compile(mode: str) -> None:
     Args:
         mode: "on" compiles a formula at its first use, for 8 to 30 seconds unless it is in the cache; what is compiled then
             depends on each call alone. "off" never compiles. "auto" compiles a formula after a million elements, if there is a
-            compiler: on the CPU in another process, so that no call waits. Results agree up to rounding.
+            compiler: on the CPU in another process, so that no call waits. A kernel in the cache is loaded after 50,000.
+            Results agree up to rounding.
 
     Raises:
         ValueError: any other mode.
@@ -142,20 +144,34 @@ class _Kernel:
     def __init__(self, formula: Formula, dtype: torch.dtype, device: str) -> None:
         self.formula, self.dtype, self.device = formula, dtype, device
         self.elements = 0
-        self.awaited = False
+        self.looked_for, self.awaited = False, False
         self.compiled: Callable[..., Tensor] | None = None
 
     def __call__(self, arguments: Sequence[Tensor]) -> Tensor:
         if self.compiled is None:
             self.elements += arguments[0].numel()
-            if _State.mode != "on" and (self.elements < _PATIENCE or self._is_awaited(len(arguments))):
+            if _State.mode != "on" and not self._is_due(len(arguments)):
                 return self.formula(*arguments)
-        # kernels read contiguous arrays
-        flat = [argument.contiguous().view(-1) for argument in arguments]
+        # kernels read contiguous vectors
+        shape = arguments[0].shape
+        flat = [argument.contiguous() for argument in arguments]
+        if len(shape) != 1:
+            flat = [argument.view(-1) for argument in flat]
         if self.compiled is None:
             self.compiled = self._compile(flat)
         result = self.compiled(*flat)
-        return result.view(result.shape[:-1] + arguments[0].shape)
+        return result if len(shape) == 1 else result.view(result.shape[:-1] + shape)
+
+    def _is_due(self, count: int) -> bool:
+        """Whether enough elements were computed for the kernel, which is there unless it is to be compiled in this process."""
+        if self.elements >= _PATIENCE:
+            return not self._is_awaited(count)
+        if self.elements < _PATIENCE_TO_LOAD or self.looked_for or self.device != "cpu":
+            return False
+        self.looked_for = True
+        with suppress(OSError):
+            return _kernel_cache.intact_library(self.formula, self.dtype) is not None
+        return False
 
     def _is_awaited(self, count: int) -> bool:
         """Whether another process is compiling: the formula stays eager, so that no call takes long."""

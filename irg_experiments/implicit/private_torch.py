@@ -31,6 +31,8 @@ NAMES = {
     "set_forward_mode": "torch.autograd.forward_ad._set_fwd_grad_enabled",
     # sampling/gamma.py: torch's sampler with a generator
     "standard_gamma": "torch._standard_gamma",
+    # distributions/dirichlet.py: θ (g − Σ θ g) in one pass
+    "softmax_backward": "torch._softmax_backward_data",
     # the accuracy experiment: torch's own derivatives, measured beside this package's
     "standard_gamma_grad": "torch._standard_gamma_grad",
     "dirichlet_grad": "torch._dirichlet_grad",

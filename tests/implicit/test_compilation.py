@@ -164,7 +164,20 @@ def test_in_mode_auto_no_call_waits_for_the_compiler(
     assert len(compiler) == 1
     forget()  # another process that finds the kernel
     assert [is_compiled() for _ in range(3)] == [False, False, True]
+    monkeypatch.setattr(compilation, "_PATIENCE_TO_LOAD", 150)
+    forget()
+    assert [is_compiled() for _ in range(2)] == [False, True]
     assert compilation._background._process is None
+
+
+def test_a_kernel_that_is_not_in_the_cache_is_looked_for_once(compiler: list[object], monkeypatch: pytest.MonkeyPatch):
+    implicit.set_compile("auto")
+    monkeypatch.setattr(compilation, "_PATIENCE_TO_LOAD", 150)
+    looked: list[object] = []
+    monkeypatch.setattr(_kernel_cache, "intact_library", lambda *job: looked.append(job))
+    assert not any(is_compiled() for _ in range(4))
+    assert looked == [(hypotenuse, torch.float32)]
+    assert not compiler
 
 
 def test_what_another_process_cannot_compile_runs_eagerly(

@@ -392,7 +392,7 @@ def test_samples_of_a_mixture_of_vectors():
 def test_the_generic_rule_is_refused_beyond_the_transformations():
     def sample(e: Tensor) -> Tensor:
         seed(3)
-        return implicit.Truncated(implicit.Normal(e, 1 + e, validate_args=False), -1.0, 2.0, validate_args=False).rsample()
+        return implicit.Truncated(implicit.Gumbel(e, 1 + e, validate_args=False), -1.0, 2.0, validate_args=False).rsample()
 
     second, e = grad(grad(sample)), number(0.1).requires_grad_()
     with pytest.raises(NotImplementedError, match="second derivatives of samples are not implemented here"):

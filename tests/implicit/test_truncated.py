@@ -232,11 +232,25 @@ def test_shapes_and_validation():
         Truncated(Independent(Normal(torch.zeros(3), 1.0), 1), 0.0)
 
 
-def test_second_derivatives_through_samples_raise():
+def test_second_derivatives_through_samples_of_other_bases_raise():
     low = scalar(0.5)
-    (grad,) = torch.autograd.grad(Truncated(Normal(0.0, 1.0), low).rsample() ** 2, low, create_graph=True)
+    (grad,) = torch.autograd.grad(Truncated(Exponential(1.0), low).rsample() ** 2, low, create_graph=True)
     with pytest.raises(NotImplementedError):
         torch.autograd.grad(grad, low)
+
+
+@pytest.mark.parametrize(("low", "high"), [(-1.0, 2.0), (2.0, 2.5), (-INF, 0.5), (1.0, INF), (-4.0, -3.0)])
+def test_second_derivatives_through_quantiles_of_normals(low: float, high: float):
+    parameters = [scalar(x) for x in (0.3, 1.2, low, high) if abs(x) < INF]
+    probability = torch.tensor([0.01, 0.5, 0.9], dtype=torch.float64, requires_grad=True)
+
+    def quantile(loc, scale, *rest):
+        *ends, p = rest
+        first = ends[0] if low > -INF else low
+        last = ends[-1] if high < INF else high
+        return Truncated(Normal(loc, scale), first, last).icdf(p)
+
+    assert torch.autograd.gradgradcheck(quantile, (*parameters, probability))
 
 
 def draw(loc: torch.Tensor, low: torch.Tensor) -> torch.Tensor:

@@ -8,6 +8,7 @@ from torch import Generator, Size, Tensor
 from irg_experiments.implicit._autograd import is_differentiated, is_traced
 from irg_experiments.implicit.distributions.base import Reparameterizable, in_float64
 from irg_experiments.implicit.distributions.gamma import log_gamma_rsample
+from irg_experiments.implicit.private_torch import softmax_backward
 from irg_experiments.implicit.rule import implicit_sample
 from irg_experiments.implicit.sampling import standard_log_gamma
 from irg_experiments.implicit.special.gamma import log_gamma_sample_grad
@@ -70,7 +71,7 @@ class _Normalised(torch.autograd.Function):
         if is_differentiated():  # with create_graph=True, where the draw depends on the concentration, too
             log_gamma = implicit_sample(log_gamma, log_gamma_sample_grad, concentration)
         shifted = grad - grad.gather(-1, theta.argmax(-1, keepdim=True))
-        grad_log_gamma = theta * (shifted - (theta * shifted).sum(-1, keepdim=True))
+        grad_log_gamma = softmax_backward(shifted, theta, -1, theta.dtype)
         return None, grad_log_gamma * log_gamma_sample_grad(concentration, log_gamma)
 
     @staticmethod

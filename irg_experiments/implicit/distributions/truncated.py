@@ -13,7 +13,8 @@ from irg_experiments.implicit.distributions.quantile import accept_all, at_ends,
 from irg_experiments.implicit.distributions.reparameterized import check_univariate
 from irg_experiments.implicit.rule import reparameterize
 from irg_experiments.implicit.sampling import standard_uniform
-from irg_experiments.implicit.special.normal import log_ndtr, ndtri_exp
+from irg_experiments.implicit.special.normal import limited_log_ndtr, log_ndtr
+from irg_experiments.implicit.special.truncated_normal import truncated_ndtri
 
 # Quadrature nodes on each side, 1/16 apart; the outermost probabilities are 2e-34 and 1e-275.
 _NODES = {torch.float32: 62, torch.float64: 96}
@@ -42,9 +43,10 @@ class Truncated(Reparameterizable):
         ValueError: ``base`` has vector events; or, with ``validate_args``, low ≥ high or no mass between them in the dtype.
 
     ``rsample`` inverts T(z) = T(low) + u (T(high) − T(low)) in log space, u ~ Uniform(0, 1), where T is F, or the survival
-    function if low is above the median. A normal base is inverted in closed form; others by bisection and Newton's method, up
-    to the square root of the largest float, with some 20 evaluations of the cdf (see ``quantile.py``). The gradient is that
-    of the equation at fixed u. ``icdf`` inverts it at a given probability, and is differentiable in that too.
+    function if low is above the median. For a normal base that is ``special.truncated_ndtri``; others are inverted by bisection
+    and Newton's method, up to the square root of the largest float, with some 20 evaluations of the cdf (see ``quantile.py``).
+    The gradient is that of the equation at fixed u. ``icdf`` inverts it at a given probability, and is differentiable in that
+    too.
 
     Valid range: hundreds of standard deviations from the mean for a normal base or one with ``log_cdf`` and
     ``log_survival_function``; until the survival function underflows for one with ``survival_function`` only; up to
@@ -54,9 +56,9 @@ class Truncated(Reparameterizable):
     a quantile of ``base``, whichever is larger. Moments and entropy are integrals over u by double-exponential quadrature. For
     normal bases their error is a few roundings of z: 1e-13 of the variance in float64 and 3e-5 in float32, multiplied by the
     distance of the nearer end from the mean in standard deviations if that exceeds 1. If ``base`` has no mean or variance, the
-    truncated one is given for finite ends only. Second derivatives through samples, quantiles, moments and entropy need
-    nested transformations of torch.func, such as jacrev(jacrev(f)), and ``validate_args=False`` below vmap; otherwise they
-    raise NotImplementedError.
+    truncated one is given for finite ends only. Second derivatives through samples, quantiles, moments and entropy of other
+    bases need nested transformations of torch.func, such as jacrev(jacrev(f)), and ``validate_args=False`` below vmap;
+    otherwise they raise NotImplementedError.
 
     Source: Figurnov, Mohamed & Mnih (2018) for the gradient; Takahasi & Mori (1974) for the quadrature.
     """
@@ -98,17 +100,13 @@ class Truncated(Reparameterizable):
     def _draw(self, shape: Size, generator: Generator | None) -> Tensor:
         uniform = standard_uniform(shape, widened(self.low), generator)
         uniform = uniform.clamp(min=torch.finfo(uniform.dtype).eps / 4)
-        return self._quantile(self._ends(), uniform, 1 - uniform).to(self.low.dtype)
+        return self._quantile(uniform, 1 - uniform).to(self.low.dtype)
 
     def icdf(self, value: Tensor) -> Tensor:
         """The quantile at probability ``value``, differentiable in it and every parameter; exactly the ends at 0 and 1."""
         low, high = self._interval()
         low, high = torch.where(self.low >= low, self.low, low), torch.where(self.high <= high, self.high, high)
-        return self._rounded(at_ends(widened(value), self._inner_icdf, low, high), value)
-
-    def _inner_icdf(self, value: Tensor) -> Tensor:
-        ends = self._ends()
-        return self._quantile(ends, torch.where(ends.upper, 1 - value, value), torch.where(ends.upper, value, 1 - value))
+        return self._rounded(at_ends(widened(value), lambda p: self._quantile(p, 1 - p), low, high), value)
 
     def _saturated(self, value: Tensor) -> Tensor:
         low, high = self._interval()
@@ -173,7 +171,7 @@ class Truncated(Reparameterizable):
         t = step * torch.arange(-_NODES[low.dtype], _NODES[low.dtype] + 1, dtype=low.dtype, device=low.device)
         t = t.reshape(-1, *(1,) * low.dim())
         u, v = (math.pi * t.sinh()).sigmoid(), (-math.pi * t.sinh()).sigmoid()
-        return self._quantile(self._ends(), u, v), step * math.pi * t.cosh() * u * v
+        return self._quantile(u, v), step * math.pi * t.cosh() * u * v
 
     def _interval(self) -> tuple[Tensor, Tensor]:
         """Return the ends of the support, without gradient."""
@@ -208,8 +206,20 @@ class Truncated(Reparameterizable):
         from_small = (tail - ends.big).exp() * torch.expm1(ends.small - tail) / mass
         return from_small, torch.expm1(tail - ends.big) / mass, ends.upper
 
-    def _quantile(self, ends: _Ends, u: Tensor, v: Tensor) -> Tensor:
-        """Solve T(z) = v · small + u · big for z, u + v = 1, with derivatives in u, the ends and the parameters of ``base``."""
+    def _quantile(self, p: Tensor, q: Tensor) -> Tensor:
+        """Solve F(z) = q F(low) + p F(high), p + q = 1, for z, with its derivatives in p and all parameters."""
+        base = self.base
+        if not isinstance(base, torch.distributions.Normal):
+            return self._numerical_quantile(p, q)
+        a, b = (_standardized(widened(end), base.loc, base.scale) for end in (self.low, self.high))
+        z = base.loc + base.scale * truncated_ndtri(a, b, p, q)
+        inside = torch.maximum(torch.minimum(z.detach(), self.high.detach()), self.low.detach())
+        return z + (inside - z.detach())
+
+    def _numerical_quantile(self, p: Tensor, q: Tensor) -> Tensor:
+        """The same by inversion of T: T(z) = v · small + u · big."""
+        ends = self._ends()
+        u, v = torch.where(ends.upper, q, p), torch.where(ends.upper, p, q)
         gap = ends.small - ends.big
         lack = -v * torch.expm1(gap)
         near = lack < 0.5
@@ -224,10 +234,6 @@ class Truncated(Reparameterizable):
 
     def _invert(self, upper: Tensor, log_tail: Tensor) -> Tensor:
         low, high = self._interval()
-        if isinstance(self.base, torch.distributions.Normal):
-            x = ndtri_exp(log_tail)
-            value = self.base.loc + self.base.scale * torch.where(upper, -x, x)
-            return torch.maximum(torch.minimum(value, high), low)
         limit = math.sqrt(torch.finfo(low.dtype).max)
         left, right = (end.clamp(-limit, limit).expand(log_tail.shape) for end in (low, high))
         ends = _Ends(upper, log_tail, log_tail)
@@ -336,14 +342,8 @@ def _normal_divergence(
 
 def _standardized(end: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
     """(end − loc)/scale; at infinite ends the gradient is 0."""
-    finite = end.isfinite()
+    finite = end.abs() < math.inf
     return torch.where(finite, (torch.where(finite, end, 0.0) - loc) / scale, end)
-
-
-def _log_ndtr(x: Tensor) -> Tensor:
-    """ln Φ(x) with its limits at ±∞, where the gradient is 0."""
-    finite = x.isfinite()
-    return torch.where(finite, log_ndtr(torch.where(finite, x, 0.0)), torch.where(x > 0, 0.0, -math.inf))
 
 
 def _standard_moments(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -351,7 +351,7 @@ def _standard_moments(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     # Φ is symmetric: the interval is moved to the side where Z is a difference of small tails
     flip = a > 0
     low, high = torch.where(flip, -b, a), torch.where(flip, -a, b)
-    log_low, log_high = _log_ndtr(low), _log_ndtr(high)
+    log_low, log_high = limited_log_ndtr(low), limited_log_ndtr(high)
     lack = -torch.expm1(log_low - log_high)
     log_mass = log_high + lack.log()
     finite_low, finite_high = (torch.where(x.isfinite(), x, 0.0) for x in (low, high))

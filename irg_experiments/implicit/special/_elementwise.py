@@ -46,8 +46,14 @@ def promoted(function: Callable[..., Tensor], *arguments: Tensor | float) -> Ten
     tensors = as_tensors(*arguments)
     dtype = tensors[0].dtype
     if dtype in (torch.float16, torch.bfloat16):
-        return function(*torch.broadcast_tensors(*(argument.float() for argument in tensors))).to(dtype)
-    return function(*torch.broadcast_tensors(*tensors))
+        return function(*_broadcast([argument.float() for argument in tensors])).to(dtype)
+    return function(*_broadcast(tensors))
+
+
+def _broadcast(tensors: Sequence[Tensor]) -> Sequence[Tensor]:
+    if all(tensor.shape == tensors[0].shape for tensor in tensors[1:]):
+        return tensors  # the usual case, for which torch would make views
+    return torch.broadcast_tensors(*tensors)
 
 
 def as_tensors(*arguments: Tensor | float) -> list[Tensor]:

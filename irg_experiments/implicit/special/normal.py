@@ -10,10 +10,13 @@ import torch
 from torch import Tensor
 
 from irg_experiments.implicit.special._elementwise import elementwise
+from irg_experiments.implicit.special._inverse import halley
 
 _ROOT_HALF = math.sqrt(0.5)
 # below these values of x and of ln Φ(x) the formulas for the tail are used
 _TAIL, _LOG_TAIL = -1.0, -5.0
+# of Halley's method there
+_STEPS = {torch.float32: 1, torch.float64: 2}
 
 
 def ndtr(x: Tensor) -> Tensor:
@@ -26,6 +29,12 @@ def ndtr(x: Tensor) -> Tensor:
 def log_ndtr(x: Tensor) -> Tensor:
     """ln Φ(x) for real x; its derivative φ(x)/Φ(x) has the relative accuracy of the dtype in both tails."""
     return elementwise(_log_ndtr, (_log_ndtr_slope,), x)
+
+
+def limited_log_ndtr(x: Tensor) -> Tensor:
+    """ln Φ(x) with its limits at ±∞, where the gradient is 0."""
+    finite = x.isfinite()
+    return torch.where(finite, log_ndtr(torch.where(finite, x, 0.0)), torch.where(x > 0, 0.0, -math.inf))
 
 
 def ndtri_exp(y: Tensor) -> Tensor:
@@ -49,15 +58,19 @@ def _log_ndtr_slope(x: Tensor) -> Tensor:
 
 
 def _ndtri_exp(y: Tensor) -> Tensor:
-    """``torch.special.ndtri``, and in the far tail three Newton steps from the leading terms of ln Φ."""
-    centre = torch.where(y > -math.log(2), -torch.special.ndtri(-torch.expm1(y)), torch.special.ndtri(y.exp()))
+    """``torch.special.ndtri``; in the far tail Newton's step for the leading terms of ln Φ, then Halley's for ln Φ itself."""
+    above = y > -math.log(2)
+    centre = torch.special.ndtri(torch.where(above, -torch.expm1(y), y.exp()))
     far = y.isfinite() & (y < _LOG_TAIL)
     y = torch.where(far, y, _LOG_TAIL)
     x = -(-2 * y - (-4 * math.pi * y).log()).sqrt()
-    for _ in range(3):
+    hazard = -x - 1 / x  # φ(x)/Φ(x) from the first two terms of its continued fraction
+    x = x - (-0.5 * x.square() - hazard.log() - 0.5 * math.log(2 * math.pi) - y) / hazard
+    for _ in range(_STEPS[y.dtype]):
         scaled = torch.special.erfcx(-_ROOT_HALF * x)
-        x = x - ((0.5 * scaled).log() - 0.5 * x.square() - y) * scaled * math.sqrt(0.5 * math.pi)
-    return torch.where(far, x, centre)
+        hazard = math.sqrt(2 / math.pi) / scaled
+        x = x + halley((y - (0.5 * scaled).log() + 0.5 * x.square()) / hazard, -x - hazard)
+    return torch.where(far, x, torch.where(above, -centre, centre))
 
 
 def _ndtri_exp_slope(y: Tensor) -> Tensor:
