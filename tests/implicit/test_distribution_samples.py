@@ -116,6 +116,32 @@ def test_samples_and_gradients_at_the_extremes(name: str, data: strategies.DataO
         assert all(grad.isfinite().all() for grad in grads if grad is not None)
 
 
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("BetaPrime", (0.005, 0.01)),
+        ("FisherSnedecor", (0.02, 0.03)),
+        ("GeneralizedGamma", (1.0, 1.0, 0.005)),
+        ("InverseGamma", (0.01, 2.0)),
+        ("StudentT", (0.01, 1.0, 2.0)),
+        ("StudentT", (0.1, -1.0, 1e20)),
+        ("Weibull", (1.0, 0.005)),
+    ],
+)
+def test_gradients_are_never_nan_where_draws_leave_the_range(name: str, parameters: tuple[float, ...]):
+    """Saturated draws have the gradient 0 in the shape; other derivatives may be infinite, but a gradient of 0 stays 0."""
+    seed()
+    arguments = [torch.full((4000,), value, requires_grad=True) for value in parameters]
+    sample = REGISTRY[name].make(*arguments).rsample()
+    saturated = sample.detach().abs() == torch.finfo(sample.dtype).max
+    assert 0 < saturated.sum() < 4000
+    grads = torch.autograd.grad(sample.sum(), arguments, retain_graph=True)
+    assert not any(grad.isnan().any() for grad in grads)
+    shape = grads[-1] if name in ("GeneralizedGamma", "Weibull") else grads[0]
+    assert (shape[saturated] == 0).all()
+    assert all((grad == 0).all() for grad in torch.autograd.grad((0 * sample).sum(), arguments))
+
+
 @pytest.mark.cuda
 @every
 def test_on_cuda(name: str):

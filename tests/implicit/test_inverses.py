@@ -1,5 +1,6 @@
 """The inverses of distribution functions: values against mpmath, edges against SciPy, derivatives and transformations."""
 
+import importlib
 import math
 from collections.abc import Callable
 from typing import NamedTuple
@@ -64,6 +65,7 @@ EXAMPLES = {
         BETA_ARGUMENTS, BETA_EDGES[:-2], lambda *x: float(scipy.special.logit(scipy.special.betaincinv(*x)))
     ),
     # the function of scipy.special is infinite, not minus infinite, at p = 0
+    "log_fdtri": Example(BETA_ARGUMENTS, BETA_EDGES[:-2], lambda df1, df2, p: float(np.log(scipy.stats.f.ppf(p, df1, df2)))),
     "stdtrit": Example(STUDENT_ARGUMENTS, STUDENT_EDGES, lambda df, p: scipy.stats.t.ppf(p, df)),
     "von_mises_icdf": Example(CIRCLE_ARGUMENTS, CIRCLE_EDGES, circle_ppf),
     "ndtri": Example(*NORMAL, scipy.special.ndtri),
@@ -80,7 +82,7 @@ LOGARITHMS = ("log_gammaincinv", "logit_betaincinv")
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 3e-7)])
-@pytest.mark.parametrize("name", [name for name in EXAMPLES if name not in ("ndtri", "log_gammainccinv")])
+@pytest.mark.parametrize("name", [name for name in EXAMPLES if name not in ("ndtri", "log_gammainccinv", "log_fdtri")])
 def test_values_against_mpmath(name: str, dtype: torch.dtype, tolerance: float):
     *arguments, expected = table("quantiles", name)
     limits = torch.finfo(dtype)
@@ -129,6 +131,7 @@ SECOND = {
     "gammaincinv": ((0.7, 0.3), (2.5, 0.5)),
     "gammainccinv": ((0.7, 0.3), (2.5, 0.5)),
     "betaincinv": ((2.3, 1.7, 0.3), (0.4, 2.0, 0.2)),
+    "log_fdtri": ((2.3, 1.7, 0.3), (0.4, 2.0, 0.2)),
     "stdtrit": ((3.0, 0.5), (4.5, 0.2)),
     "von_mises_icdf": ((0.3, 2.0), (0.6, 0.4)),
 }
@@ -206,6 +209,28 @@ def test_log_odds_keep_the_digits_of_both_ends():
     torch.testing.assert_close(s[0], -s[1], rtol=1e-12, atol=0)  # as 0.99 is not quite 1 − 0.01
     assert s[0] < -200
     assert special.betaincinv(a, b, p)[1] == 1
+
+
+def test_log_fdtri_is_the_quantile_of_the_f_distribution():
+    df1, df2, p = columns(((0.7, 3.0, 1e-6), (4.0, 0.3, 0.4), (30.0, 8.0, 0.9)))
+    expected = torch.tensor([scipy.stats.f.ppf(*row) for row in zip(p.tolist(), df1.tolist(), df2.tolist(), strict=True)])
+    torch.testing.assert_close(special.log_fdtri(df1, df2, p), expected.log(), rtol=1e-11, atol=1e-11)
+
+
+def test_both_shape_gradients_of_a_beta_quantile_are_computed_at_once(monkeypatch: pytest.MonkeyPatch):
+    calls = []
+
+    def counted(*arguments: Tensor) -> tuple[Tensor, Tensor]:
+        calls.append(arguments)
+        return special.beta_sample_grad(*arguments)
+
+    module = importlib.import_module("irg_experiments.implicit.special.betaincinv")  # its name is that of a function, too
+    monkeypatch.setattr(module, "beta_sample_grad", counted)
+    for function in (special.betaincinv, special.logit_betaincinv):
+        calls.clear()
+        arguments = [column.requires_grad_() for column in columns(BETA_ARGUMENTS[:3])]
+        function(*arguments).sum().backward()
+        assert len(calls) == 1
 
 
 @pytest.mark.parametrize("count", [1, 2000])

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.quasirandom import SobolEngine
 
 from irg_experiments import implicit
+from irg_experiments.implicit import special
 from irg_experiments.implicit.distributions.base import (
     Reparameterizable,
     ReparameterizableByCDF,
@@ -185,11 +186,17 @@ def test_samples_of_uniforms_stay_inside_the_support(name: str, dtype: torch.dty
     ("family", "parameters"),
     [
         (implicit.BetaPrime, (0.01, 0.01)),
+        (implicit.BetaPrime, (1.0, 1e-4)),  # even the median overflows
         (implicit.FisherSnedecor, (0.1, 0.1)),
+        (implicit.FisherSnedecor, (2.0, 1e-4)),
         (implicit.GeneralizedGamma, (1.0, 1.0, 0.01)),
+        (implicit.GeneralizedGamma, (3.0, 1.0, 1e-3)),
         (implicit.InverseGamma, (0.01, 1.0)),
+        (implicit.InverseGamma, (1e-4, 1.0)),
         (implicit.StudentT, (0.1,)),
+        (implicit.StudentT, (1e-4,)),
         (implicit.Weibull, (1.0, 0.01)),
+        (implicit.Weibull, (1.0, 1e-4)),
     ],
 )
 def test_samples_that_overflow_have_the_gradient_zero(family: type[td.Distribution], parameters: tuple[float, ...]):
@@ -198,6 +205,14 @@ def test_samples_that_overflow_have_the_gradient_zero(family: type[td.Distributi
     assert sample == torch.finfo(torch.float32).max
     for grad in torch.autograd.grad(sample.clamp(max=5.0), arguments, allow_unused=True):
         assert grad is None or grad == 0
+
+
+def test_the_scale_may_be_small_beside_the_location():
+    parameters = [torch.tensor(value, requires_grad=True) for value in (1e5, 1e-3, 0.5)]
+    sample = implicit.SkewNormal(*parameters).rsample_from(torch.tensor(0.3))
+    x = implicit.SkewNormal(torch.tensor(0.0), 1.0, 0.5).icdf(torch.tensor(0.3))
+    expected = (torch.tensor(1.0), x, 1e-3 * special.skew_normal_sample_grad(0.5, x))
+    torch.testing.assert_close(torch.autograd.grad(sample, parameters), expected)
 
 
 @univariate

@@ -126,14 +126,18 @@ class Reparameterizable(Distribution, abc.ABC):
         eps = torch.finfo(uniform.dtype).eps
         inside = torch.where(uniform <= 0, eps / 4, torch.where(uniform >= 1, 1 - eps / 2, uniform))
         try:
-            quantile = self.icdf(inside)
+            return self._inside_icdf(inside)
         except NotImplementedError as error:
             raise NotImplementedError(f"{name} has no icdf: rsample_from needs one, rsample does not") from error
+
+    def _inside_icdf(self, probability: Tensor) -> Tensor:
+        """Return the quantile, moved to where ``rsample`` has its draws; the gradient of one that overflows is 0."""
+        quantile = self.icdf(probability)
         finite = quantile.isfinite()
         if not is_traced() and finite.all():
             return self._saturated(quantile)
         # a quantile that overflows has an infinite derivative, which would make NaN of a gradient of 0
-        held = self.icdf(torch.where(finite, inside, 0.5))
+        held = self.icdf(torch.where(finite, probability, 0.5))
         return torch.where(finite, self._saturated(held), self._saturated(quantile.detach()))
 
     def _saturated(self, value: Tensor) -> Tensor:
@@ -175,6 +179,28 @@ class Reparameterizable(Distribution, abc.ABC):
         if self._validate_args:
             self._validate_sample(value)
         return value
+
+
+class ReparameterizableByLogarithm(Reparameterizable):
+    """Base class of distributions on the positive numbers whose quantiles are known by their logarithm.
+
+    A subclass implements ``_log_icdf``. Quantiles beyond the range of the dtype, even the median at the smallest shapes, are
+    saturated in the logarithm, as ``exp_clamped`` does with draws, so that their gradient is 0.
+    """
+
+    @abc.abstractmethod
+    def _log_icdf(self, value: Tensor) -> Tensor:
+        """Return the logarithm of the quantile, differentiable in the probability and every parameter."""
+
+    def icdf(self, value: Tensor) -> Tensor:
+        """The quantile at probability ``value``; differentiable in it and every parameter."""
+        return self._log_icdf(value).exp()
+
+    def _inside_icdf(self, probability: Tensor) -> Tensor:
+        return exp_clamped(self._log_icdf(probability))
+
+    def _saturated(self, value: Tensor) -> Tensor:
+        return positive(value)
 
 
 class ReparameterizableByCDF(Reparameterizable):

@@ -7,14 +7,14 @@ from torch import Generator, Size, Tensor
 from torch.distributions import constraints
 from torch.distributions.utils import broadcast_all
 
-from irg_experiments.implicit.distributions.base import Reparameterizable, exp_clamped, in_float64, positive
+from irg_experiments.implicit.distributions.base import ReparameterizableByLogarithm, exp_clamped, in_float64
 from irg_experiments.implicit.distributions.beta import Beta, kl_beta_beta
 from irg_experiments.implicit.distributions.gamma import log_gamma_rsample
 from irg_experiments.implicit.special.beta import betainc
 from irg_experiments.implicit.special.betaincinv import logit_betaincinv
 
 
-class BetaPrime(Reparameterizable):
+class BetaPrime(ReparameterizableByLogarithm):
     """BetaPrime(a, b), density z^(a−1) (1 + z)^(−a−b) / B(a, b) for z > 0, the distribution of y/(1 − y) for y ~ Beta(a, b).
 
     Args:
@@ -54,12 +54,8 @@ class BetaPrime(Reparameterizable):
         """P(Z > value)."""
         return self._tail(value, upper=True)
 
-    def icdf(self, value: Tensor) -> Tensor:
-        """The quantile at probability ``value``, by ``special.logit_betaincinv``; differentiable in it and every parameter."""
-        return logit_betaincinv(self.concentration1, self.concentration0, value).exp()
-
-    def _saturated(self, value: Tensor) -> Tensor:
-        return positive(value)
+    def _log_icdf(self, value: Tensor) -> Tensor:
+        return logit_betaincinv(self.concentration1, self.concentration0, value)
 
     def _tail(self, value: Tensor, upper: bool) -> Tensor:
         """I_x(a, b), x = z/(1 + z), from the smaller of x and 1 − x, which loses no digits."""

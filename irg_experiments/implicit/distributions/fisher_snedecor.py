@@ -8,13 +8,15 @@ from torch.distributions import Distribution
 from torch.distributions.utils import broadcast_all
 from torch.types import _size
 
-from irg_experiments.implicit.distributions.base import Reparameterizable, exp_clamped, in_float64, positive
-from irg_experiments.implicit.distributions.gamma import log_gamma_rsample
+from irg_experiments.implicit.distributions.base import ReparameterizableByLogarithm, exp_clamped, in_float64
+from irg_experiments.implicit.rule import implicit_sample
+from irg_experiments.implicit.sampling import standard_log_gamma
 from irg_experiments.implicit.special.beta import betainc
-from irg_experiments.implicit.special.betaincinv import logit_betaincinv
+from irg_experiments.implicit.special.betaincinv import log_fdtri
+from irg_experiments.implicit.special.gamma import log_gamma_sample_grad
 
 
-class FisherSnedecor(Reparameterizable, torch.distributions.FisherSnedecor):
+class FisherSnedecor(ReparameterizableByLogarithm, torch.distributions.FisherSnedecor):
     """FisherSnedecor(df1, df2), the F distribution, drop-in for ``torch.distributions.FisherSnedecor``.
 
     Density ∝ z^(df1/2 − 1) (1 + df1 z/df2)^(−(df1 + df2)/2) for z > 0.
@@ -23,8 +25,9 @@ class FisherSnedecor(Reparameterizable, torch.distributions.FisherSnedecor):
         df1: degrees of freedom of the numerator, > 0.
         df2: degrees of freedom of the denominator, > 0; broadcast with ``df1``.
 
-    ``rsample`` computes z = (g₁/df1) / (g₂/df2), g₁ ~ Gamma(df1/2, 1) and g₂ ~ Gamma(df2/2, 1), in log space; each ln g carries
-    its implicit gradient. Draws beyond the range of the dtype are returned as its largest or smallest normal number.
+    ``rsample`` computes z = (g₁/df1) / (g₂/df2), g₁ ~ Gamma(df1/2, 1) and g₂ ~ Gamma(df2/2, 1), in log space; ln(g/df)
+    carries its implicit gradient in df. Draws beyond the range of the dtype are returned as its largest or smallest normal
+    number.
 
     Source: Figurnov, Mohamed & Mnih (2018).
     """
@@ -45,8 +48,7 @@ class FisherSnedecor(Reparameterizable, torch.distributions.FisherSnedecor):
 
     def _draw(self, shape: Size, generator: Generator | None) -> Tensor:
         df1, df2 = self.df1.expand(shape), self.df2.expand(shape)
-        log_ratio = log_gamma_rsample(df1 / 2, generator) - log_gamma_rsample(df2 / 2, generator)
-        return exp_clamped(log_ratio + (self.df2 / self.df1).log())
+        return exp_clamped(_log_mean_square(df1, generator) - _log_mean_square(df2, generator))
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The log-density, in nats."""
@@ -60,15 +62,8 @@ class FisherSnedecor(Reparameterizable, torch.distributions.FisherSnedecor):
         """P(Z > value)."""
         return self._tail(value, upper=True)
 
-    def icdf(self, value: Tensor) -> Tensor:
-        """The quantile at probability ``value``, (df2/df1) x/(1 − x) with ln(x/(1 − x)) from ``special.logit_betaincinv``.
-
-        Differentiable in the value, df1 and df2.
-        """
-        return (logit_betaincinv(self.df1 / 2, self.df2 / 2, value) + (self.df2 / self.df1).log()).exp()
-
-    def _saturated(self, value: Tensor) -> Tensor:
-        return positive(value)
+    def _log_icdf(self, value: Tensor) -> Tensor:
+        return log_fdtri(self.df1, self.df2, value)
 
     def _tail(self, value: Tensor, upper: bool) -> Tensor:
         """I_x(df1/2, df2/2), x = df1 z/(df1 z + df2), from the smaller of x and 1 − x, which loses no digits."""
@@ -82,6 +77,15 @@ class FisherSnedecor(Reparameterizable, torch.distributions.FisherSnedecor):
     def entropy(self) -> Tensor:
         """ln B(df1/2, df2/2) + (1 − df1/2) ψ(df1/2) − (1 + df2/2) ψ(df2/2) + s ψ(s) + ln(df2/df1), s = (df1 + df2)/2."""
         return _entropy(self.df1 / 2, self.df2 / 2)
+
+
+def _log_mean_square(df: Tensor, generator: Generator | None) -> Tensor:
+    """Draw ln(g/df), g ~ Gamma(df/2, 1), with one derivative: those of ln g and ln df may have infinite products in turn."""
+    return implicit_sample(standard_log_gamma(df / 2, generator) - df.log(), _log_mean_square_grad, df)
+
+
+def _log_mean_square_grad(df: Tensor, value: Tensor) -> Tensor:
+    return 0.5 * log_gamma_sample_grad(0.5 * df, value + df.log()) - 1 / df
 
 
 @in_float64

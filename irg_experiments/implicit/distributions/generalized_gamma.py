@@ -5,13 +5,13 @@ from torch import Generator, Size, Tensor
 from torch.distributions import constraints
 from torch.distributions.utils import broadcast_all
 
-from irg_experiments.implicit.distributions.base import Reparameterizable, exp_clamped, in_float64, positive
+from irg_experiments.implicit.distributions.base import ReparameterizableByLogarithm, exp_clamped, in_float64
 from irg_experiments.implicit.distributions.gamma import log_gamma_rsample
 from irg_experiments.implicit.special.gammainc import gammainc, gammaincc
 from irg_experiments.implicit.special.gammaincinv import log_gammaincinv
 
 
-class GeneralizedGamma(Reparameterizable):
+class GeneralizedGamma(ReparameterizableByLogarithm):
     """GeneralizedGamma(concentration, scale, power), the distribution of s g^(1/p) for g ~ Gamma(k, 1).
 
     Density p/(s Γ(k)) (z/s)^(k p − 1) e^(−(z/s)^p) for z > 0; in the letters of Stacy (1962) d = k p and a = s. It is Gamma for
@@ -59,12 +59,8 @@ class GeneralizedGamma(Reparameterizable):
         """P(Z > value), by ``special.gammaincc``."""
         return gammaincc(self.concentration, self._unit(value))
 
-    def icdf(self, value: Tensor) -> Tensor:
-        """The quantile at probability ``value``, by ``special.log_gammaincinv``; differentiable in it and every parameter."""
-        return (self.scale.log() + log_gammaincinv(self.concentration, value) / self.power).exp()
-
-    def _saturated(self, value: Tensor) -> Tensor:
-        return positive(value)
+    def _log_icdf(self, value: Tensor) -> Tensor:
+        return self.scale.log() + log_gammaincinv(self.concentration, value) / self.power
 
     def _unit(self, value: Tensor) -> Tensor:
         return (self._validated(value) / self.scale).pow(self.power)

@@ -3,13 +3,13 @@
 import torch
 from torch import Generator, Size, Tensor
 
-from irg_experiments.implicit.distributions.base import Reparameterizable, exp_clamped, in_float64, positive
+from irg_experiments.implicit.distributions.base import ReparameterizableByLogarithm, exp_clamped, in_float64
 from irg_experiments.implicit.distributions.gamma import Gamma, kl_gamma_gamma, log_gamma_rsample
 from irg_experiments.implicit.special.gammainc import gammainc, gammaincc
 from irg_experiments.implicit.special.gammaincinv import log_gammainccinv
 
 
-class InverseGamma(Reparameterizable, torch.distributions.InverseGamma):
+class InverseGamma(ReparameterizableByLogarithm, torch.distributions.InverseGamma):
     """InverseGamma(concentration, rate), the distribution of 1/g for g ~ Gamma(concentration, rate).
 
     Drop-in for ``torch.distributions.InverseGamma``; density rate^a z^(−a−1) e^(−rate/z) / Γ(a) for z > 0.
@@ -44,12 +44,8 @@ class InverseGamma(Reparameterizable, torch.distributions.InverseGamma):
         """P(Z > value), by ``special.gammainc``."""
         return gammainc(self.concentration, self._inverse(value))
 
-    def icdf(self, value: Tensor) -> Tensor:
-        """The quantile at probability ``value``, by ``special.log_gammainccinv``; differentiable in it and both parameters."""
-        return (self.rate.log() - log_gammainccinv(self.concentration, value)).exp()
-
-    def _saturated(self, value: Tensor) -> Tensor:
-        return positive(value)
+    def _log_icdf(self, value: Tensor) -> Tensor:
+        return self.rate.log() - log_gammainccinv(self.concentration, value)
 
     def _inverse(self, value: Tensor) -> Tensor:
         return self.rate / self._validated(value)

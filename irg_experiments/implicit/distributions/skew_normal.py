@@ -64,7 +64,9 @@ class SkewNormal(Reparameterizable):
 
     def icdf(self, value: Tensor) -> Tensor:
         """The quantile at probability ``value``, by bisection and Newton's method; differentiable in it and every parameter."""
-        return numerical_icdf(self, value)
+        zero, one = torch.zeros_like(self.skewness), torch.ones_like(self.skewness)
+        # of x, whose digits do not depend on how small ω is beside ξ
+        return self.loc + self.scale * numerical_icdf(SkewNormal(zero, one, self.skewness, validate_args=False), value)
 
     def _standardized(self, value: Tensor) -> Tensor:
         return (self._validated(value) - self.loc) / self.scale

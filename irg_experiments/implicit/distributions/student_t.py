@@ -27,7 +27,8 @@ class StudentT(Reparameterizable, torch.distributions.StudentT):
     ``rsample`` computes z = loc + scale · t, t = ε √(df/2) / √g, ε ~ Normal(0, 1) and g ~ Gamma(df/2, 1), in log space. dt/ddf
     is the implicit derivative of the distribution function of t, ``special.student_t_sample_grad``: the conditional mean, given
     t, of the derivative through g, and so of smaller variance. Draws beyond the range of the dtype, common for df below about
-    0.05, are returned as ± its largest number. No KL divergence is registered, as none has a closed form.
+    0.05, are returned as ± its largest number, whose derivative by df is 0. No KL divergence is registered, as none has a
+    closed form.
 
     Source: Figurnov, Mohamed & Mnih (2018).
     """
@@ -52,7 +53,7 @@ class StudentT(Reparameterizable, torch.distributions.StudentT):
         half, largest = df.detach() / 2, torch.finfo(df.dtype).max
         noise = standard_normal(shape, df, generator)
         log_size = noise.abs().log() + 0.5 * (half.log() - standard_log_gamma(half, generator))
-        t = implicit_sample(noise.sign() * exp_clamped(log_size), student_t_sample_grad, df)
+        t = implicit_sample(noise.sign() * exp_clamped(log_size), _finite_sample_grad, df)
         return (self.loc + self.scale * t).clamp(-largest, largest)
 
     def log_prob(self, value: Tensor) -> Tensor:
@@ -88,6 +89,12 @@ class StudentT(Reparameterizable, torch.distributions.StudentT):
         """scale² df/(df − 2); infinite for 1 < df ≤ 2, NaN for df ≤ 1."""
         finite = self.scale.square() * self.df / (self.df - 2).clamp(min=torch.finfo(self.df.dtype).tiny)
         return torch.where(self.df > 2, finite, torch.where(self.df > 1, torch.full_like(finite, math.inf), math.nan))
+
+
+def _finite_sample_grad(df: Tensor, t: Tensor) -> Tensor:
+    """dt/ddf, 0 for saturated t and otherwise at most the largest float: a draw masked or clamped later has the gradient 0."""
+    largest = torch.finfo(t.dtype).max
+    return torch.where(t.abs() < largest, student_t_sample_grad(df, t).clamp(-largest, largest), 0.0)
 
 
 @in_float64

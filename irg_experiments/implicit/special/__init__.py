@@ -6,7 +6,7 @@ The value outside the domain is NaN. Derivatives of samples are taken at a fixed
 """
 
 from irg_experiments.implicit.special.beta import beta_sample_grad, betainc
-from irg_experiments.implicit.special.betaincinv import betaincinv, logit_betaincinv
+from irg_experiments.implicit.special.betaincinv import betaincinv, log_fdtri, logit_betaincinv
 from irg_experiments.implicit.special.gamma import gamma_sample_grad, log_gamma_sample_grad
 from irg_experiments.implicit.special.gamma_ratio import digamma_difference, log_gamma_ratio
 from irg_experiments.implicit.special.gammainc import gammainc, gammaincc
@@ -54,6 +54,7 @@ __all__ = [
     "inverse_gaussian_cdf",
     "inverse_gaussian_sample_grad",
     "inverse_gaussian_sf",
+    "log_fdtri",
     "log_gamma_cdf_difference",
     "log_gamma_density",
     "log_gamma_ratio",

@@ -22,7 +22,8 @@ def elementwise(function: Formula, partials: Sequence[Formula], *arguments: Tens
         function: computes values elementwise from tensors of one shape and one dtype, float32 or float64. It may stack several
             values along a new first dimension, as its partial derivatives then do.
         partials: the partial derivative by each argument, as a function of all arguments. Second derivatives differentiate it,
-            so it consists of differentiable operations, such as ``derivative_of``, or raises.
+            so it consists of differentiable operations, such as ``derivative_of``, or raises. Those that one formula computes
+            are given by ``components``.
         arguments: tensors that broadcast, at least one, and numbers. The tensors are promoted to one dtype; float16 and
             bfloat16 are computed in float32.
 
@@ -94,6 +95,38 @@ def kept(partials: Sequence[Formula]) -> tuple[Formula, ...] | Partials:
     return tuple(partials) if torch.compiler.is_compiling() else Partials(partials)
 
 
+class Component:
+    """One of the partial derivatives that a formula stacks along a new first dimension."""
+
+    def __init__(self, formula: Formula, index: int) -> None:
+        self.formula, self.index = formula, index
+
+    def __call__(self, *arguments: Tensor) -> Tensor:
+        """``formula(*arguments)[index]``."""
+        return self.formula(*arguments)[self.index]
+
+
+def components(formula: Formula, count: int) -> tuple[Component, ...]:
+    """Partial derivatives that one formula computes together; it is evaluated once for all of them."""
+    return tuple(Component(formula, index) for index in range(count))
+
+
+def _needed_values(
+    partials: "tuple[Formula, ...] | Partials", needed: Sequence[bool], value_of: Callable[[Formula], Tensor]
+) -> Iterator[Tensor | None]:
+    """The values of the partial derivatives that are needed, None for the others."""
+    together: dict[Formula, Tensor] = {}
+    for partial, need in zip(partials, needed, strict=True):
+        if not need:
+            yield None
+        elif isinstance(partial, Component):
+            if partial.formula not in together:
+                together[partial.formula] = value_of(partial.formula)
+            yield together[partial.formula][partial.index]
+        else:
+            yield value_of(partial)
+
+
 class _Elementwise(torch.autograd.Function):
     generate_vmap_rule = True
 
@@ -110,8 +143,8 @@ class _Elementwise(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         (grad,), arguments = grad_outputs, ctx.saved_tensors
-        needed = ctx.needs_input_grad[2:]
-        products = (grad * evaluate(p, arguments) if need else None for p, need in zip(ctx.partials, needed, strict=True))
+        values = _needed_values(ctx.partials, ctx.needs_input_grad[2:], lambda partial: evaluate(partial, arguments))
+        products = (None if value is None else grad * value for value in values)
         if grad.dim() > arguments[0].dim():  # several values per element
             products = (product if product is None else product.sum(0) for product in products)
         return None, None, *products
@@ -123,7 +156,9 @@ class _ForwardModeElementwise(_Elementwise):
     @staticmethod
     @forward_mode
     def jvp(arguments: Sequence[Tensor], ctx: Any, *tangents: Any) -> Tensor:
-        terms = [t * p(*arguments) for p, t in zip(ctx.partials, tangents[2:], strict=True) if t is not None]
+        needed = [tangent is not None for tangent in tangents[2:]]
+        values = _needed_values(ctx.partials, needed, lambda partial: partial(*arguments))
+        terms = [tangent * value for tangent, value in zip(tangents[2:], values, strict=True) if value is not None]
         return functools.reduce(torch.add, terms)
 
 

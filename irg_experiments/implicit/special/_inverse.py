@@ -31,7 +31,8 @@ def inverse(solver: Callable[..., Tensor], partials: Sequence[Formula], *argumen
     Args:
         solver: computes the solution from tensors of one shape and one dtype, float32 or float64.
         partials: the partial derivative of the solution by each argument, as a function of all arguments and the solution.
-            Second derivatives differentiate it, so it consists of differentiable operations, or raises.
+            Second derivatives differentiate it, so it consists of differentiable operations, or raises. Those that one formula
+            computes are given by ``components``.
         arguments: tensors that broadcast, at least one, and numbers. The tensors are promoted to one dtype; float16 and
             bfloat16 are computed in float32.
 

@@ -27,6 +27,7 @@ from torch import Tensor
 
 from irg_experiments.implicit.compilation import evaluate
 from irg_experiments.implicit.special._beta_coefficients import BETA_RULES, BetaRule
+from irg_experiments.implicit.special._elementwise import components
 from irg_experiments.implicit.special._inverse import edges, halley, inverse, iterate, log_both, normal_quantile
 from irg_experiments.implicit.special.beta import (
     _log_ratio,
@@ -64,7 +65,7 @@ def betaincinv(a: Tensor | float, b: Tensor | float, p: Tensor | float) -> Tenso
 
     Source: DLMF 8.17; the module's docstring describes the computation.
     """
-    return inverse(_betaincinv, (_quantile_grad_a, _quantile_grad_b, _quantile_grad_p), a, b, p)
+    return inverse(_betaincinv, (*components(_quantile_grads, 2), _quantile_grad_p), a, b, p)
 
 
 def logit_betaincinv(a: Tensor | float, b: Tensor | float, p: Tensor | float) -> Tensor:
@@ -79,15 +80,28 @@ def logit_betaincinv(a: Tensor | float, b: Tensor | float, p: Tensor | float) ->
         s; −∞ at p = 0 and ∞ at p = 1; NaN outside the domain. The error in float64 is at most 1e-12, relative to s for
         |s| > 1, in the range of ``betaincinv``. The derivatives are those of ``betaincinv``, divided by x (1 − x).
     """
-    return inverse(_logit_betaincinv, (_logit_grad_a, _logit_grad_b, _logit_grad_p), a, b, p)
+    return inverse(_logit_betaincinv, (*components(_logit_grads, 2), _logit_grad_p), a, b, p)
 
 
-def _quantile_grad_a(a: Tensor, b: Tensor, p: Tensor, x: Tensor) -> Tensor:
-    return beta_sample_grad(a, b, x)[0]
+def log_fdtri(df1: Tensor | float, df2: Tensor | float, p: Tensor | float) -> Tensor:
+    """The logarithm of the quantile z of the F distribution, ln(df2/df1) + ``logit_betaincinv(df1/2, df2/2, p)``.
+
+    Args:
+        df1: degrees of freedom of the numerator, df1 > 0.
+        df2: degrees of freedom of the denominator, df2 > 0.
+        p: probability, 0 ≤ p ≤ 1; the three are broadcast.
+
+    Returns:
+        ln z; −∞ at p = 0 and ∞ at p = 1; NaN outside the domain. The error in float64 is at most 2e-12, relative to ln z for
+        |ln z| > 1. Each degree of freedom has one derivative, the difference of those of both terms.
+
+    Source: DLMF 8.17; Abramowitz & Stegun 26.6.2.
+    """
+    return inverse(_log_fdtri, (*components(_log_fdtri_grads, 2), _log_fdtri_grad_p), df1, df2, p)
 
 
-def _quantile_grad_b(a: Tensor, b: Tensor, p: Tensor, x: Tensor) -> Tensor:
-    return beta_sample_grad(a, b, x)[1]
+def _quantile_grads(a: Tensor, b: Tensor, p: Tensor, x: Tensor) -> Tensor:
+    return torch.stack(beta_sample_grad(a, b, x))
 
 
 def _quantile_grad_p(a: Tensor, b: Tensor, p: Tensor, x: Tensor) -> Tensor:
@@ -100,21 +114,13 @@ def _quantile_grad_p(a: Tensor, b: Tensor, p: Tensor, x: Tensor) -> Tensor:
     return torch.where(x == 0, at_zero, torch.where(x == 1, at_one, exponent.exp()))
 
 
-def _logit_grad_a(a: Tensor, b: Tensor, p: Tensor, s: Tensor) -> Tensor:
-    return _logit_grads(a, b, s)[0]
-
-
-def _logit_grad_b(a: Tensor, b: Tensor, p: Tensor, s: Tensor) -> Tensor:
-    return _logit_grads(a, b, s)[1]
-
-
 def _logit_grad_p(a: Tensor, b: Tensor, p: Tensor, s: Tensor) -> Tensor:
     """1/P."""
     limit = 0.5 * torch.finfo(s.dtype).max
     return (-_log_density(BETA_RULES[a.dtype], a, b, *_both(s.clamp(-limit, limit)))).exp()
 
 
-def _logit_grads(a: Tensor, b: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
+def _logit_grads(a: Tensor, b: Tensor, p: Tensor, s: Tensor) -> Tensor:
     """ds/da and ds/db, from the smaller of x and 1 − x."""
     upper, size = s > 0, s.abs()
     first, second = torch.where(upper, b, a), torch.where(upper, a, b)
@@ -123,7 +129,16 @@ def _logit_grads(a: Tensor, b: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
     own, other = (grad / (held * (1 - held)) for grad in beta_sample_grad(first, second, held))
     # I → xᵃ/(a B(a, b)): a further unit of s adds 1/a to the derivative
     own = own + (size + math.log(_TINY)).clamp(min=0.0) / first
-    return torch.where(upper, -other, own), torch.where(upper, -own, other)
+    return torch.stack((torch.where(upper, -other, own), torch.where(upper, -own, other)))
+
+
+def _log_fdtri_grads(df1: Tensor, df2: Tensor, p: Tensor, log_z: Tensor) -> Tensor:
+    by_a, by_b = _logit_grads(0.5 * df1, 0.5 * df2, p, log_z + (df1 / df2).log()).unbind()
+    return torch.stack((0.5 * by_a - 1 / df1, 0.5 * by_b + 1 / df2))
+
+
+def _log_fdtri_grad_p(df1: Tensor, df2: Tensor, p: Tensor, log_z: Tensor) -> Tensor:
+    return _logit_grad_p(0.5 * df1, 0.5 * df2, p, log_z + (df1 / df2).log())
 
 
 def _betaincinv(a: Tensor, b: Tensor, p: Tensor) -> Tensor:
@@ -137,6 +152,10 @@ def _betaincinv(a: Tensor, b: Tensor, p: Tensor) -> Tensor:
 def _logit_betaincinv(a: Tensor, b: Tensor, p: Tensor) -> Tensor:
     s = beta_log_odds(a, b, evaluate(_betaincinv_start, (a, b, p)), p.dtype)
     return edges(p, (a > 0) & (b > 0) & (a + b < math.inf), s, -math.inf, math.inf)
+
+
+def _log_fdtri(df1: Tensor, df2: Tensor, p: Tensor) -> Tensor:
+    return _logit_betaincinv(0.5 * df1, 0.5 * df2, p) + (df2 / df1).log()
 
 
 def beta_log_odds(a: Tensor, b: Tensor, start: Tensor, dtype: torch.dtype) -> Tensor:
