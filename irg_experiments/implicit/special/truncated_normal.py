@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from irg_experiments.implicit.compilation import evaluate
+from irg_experiments.implicit.special._elementwise import components
 from irg_experiments.implicit.special._inverse import inverse
 from irg_experiments.implicit.special.normal import _log_ndtr, _ndtri_exp, limited_log_ndtr
 
@@ -32,7 +33,7 @@ def truncated_ndtri(a: Tensor | float, b: Tensor | float, p: Tensor | float, q: 
 
     Source: Figurnov, Mohamed & Mnih (2018), univariate case, for the derivatives.
     """
-    return inverse(_truncated_ndtri, (_grad_a, _grad_b, _grad_p, _grad_q), a, b, p, q)
+    return inverse(_truncated_ndtri, (*components(_end_grads, 2), _grad_p, _grad_q), a, b, p, q)
 
 
 def _truncated_ndtri(a: Tensor, b: Tensor, p: Tensor, q: Tensor) -> Tensor:
@@ -52,12 +53,23 @@ def _solution(a: Tensor, b: Tensor, p: Tensor, q: Tensor) -> Tensor:
     return torch.where(mirrored, -x, x)
 
 
-def _grad_a(a: Tensor, b: Tensor, p: Tensor, q: Tensor, x: Tensor) -> Tensor:
-    return q * _density_ratio(a, x) * _correction(a, b, p, q, x)
+def _end_grads(a: Tensor, b: Tensor, p: Tensor, q: Tensor, x: Tensor) -> Tensor:
+    """dx/da and dx/db along a new first dimension.
 
+    In a tail both are multiplied by m(x)/(m(a) dx/da + m(b) dx/db), which is 1 but for the rounding of x; m = Φ/φ or, above the
+    mean, (1 − Φ)/φ. It keeps the digits of their sum's distance from 1, the derivative in the location.
+    """
+    by_a, by_b = q * _density_ratio(a, x), p * _density_ratio(b, x)
+    mirrored = a > 0
+    tail = mirrored | (b < 0)
 
-def _grad_b(a: Tensor, b: Tensor, p: Tensor, q: Tensor, x: Tensor) -> Tensor:
-    return p * _density_ratio(b, x) * _correction(a, b, p, q, x)
+    def mills(end: Tensor) -> Tensor:
+        distance = torch.where(tail, torch.where(mirrored, end, -end), 1.0)
+        return math.sqrt(0.5 * math.pi) * torch.special.erfcx(math.sqrt(0.5) * distance)
+
+    total = torch.where(tail, mills(a) * by_a + mills(b) * by_b, 1.0)
+    correction = torch.where(tail, mills(x) / total, 1.0)
+    return torch.stack((by_a * correction, by_b * correction))
 
 
 def _density_ratio(end: Tensor, x: Tensor) -> Tensor:
@@ -65,26 +77,6 @@ def _density_ratio(end: Tensor, x: Tensor) -> Tensor:
     finite = end.abs() < math.inf
     inner = torch.where(finite, end, x)
     return torch.where(finite, (0.5 * (x - inner) * (x + inner)).exp(), 0.0)
-
-
-def _correction(a: Tensor, b: Tensor, p: Tensor, q: Tensor, x: Tensor) -> Tensor:
-    """1, but for the rounding of x: m(x)/(m(a) dx/da + m(b) dx/db), m = Φ/φ or, above the mean, (1 − Φ)/φ.
-
-    In a tail the two derivatives differ from a sum of 1 by less than eps x², to which the rounding of x would change them.
-    """
-    tail = (a > 0) | (b < 0)
-    below = torch.where(a > 0, -1.0, 1.0).to(x.dtype)
-
-    def product(end: Tensor, share: Tensor) -> Tensor:
-        return share * _mills(torch.where(tail, below * end, -1.0)) * _density_ratio(end, x)
-
-    total = product(a, q) + product(b, p)
-    return torch.where(tail, _mills(torch.where(tail, below * x, -1.0)) / torch.where(tail, total, 1.0), 1.0)
-
-
-def _mills(x: Tensor) -> Tensor:
-    """Φ(x)/φ(x) for x < 0."""
-    return math.sqrt(0.5 * math.pi) * torch.special.erfcx(-math.sqrt(0.5) * x)
 
 
 def _grad_p(a: Tensor, b: Tensor, p: Tensor, q: Tensor, x: Tensor) -> Tensor:
