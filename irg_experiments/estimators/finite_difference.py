@@ -10,8 +10,8 @@ from torch import Tensor
 from irg_experiments.estimators.reparameterized import Draw, Reparameterized
 from irg_experiments.estimators.standard import GAMMA_FAMILIES, base_of
 from irg_experiments.estimators.surrogate import attach
-from irg_experiments.implicit.distributions.base import survival_function
 from irg_experiments.implicit.distributions.student_t import StudentT
+from irg_experiments.implicit.distributions.tails import survival_function
 from irg_experiments.implicit.distributions.von_mises import VonMises
 from irg_experiments.implicit.sampling import standard_log_gamma, standard_von_mises
 from irg_experiments.implicit.special.log_gamma import log_gamma_cdf_difference, log_gamma_density

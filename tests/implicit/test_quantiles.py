@@ -12,13 +12,9 @@ from torch.quasirandom import SobolEngine
 
 from irg_experiments import implicit
 from irg_experiments.implicit import special
-from irg_experiments.implicit.distributions.base import (
-    Reparameterizable,
-    ReparameterizableByCDF,
-    numerical_icdf,
-    reparameterize_by_cdf,
-    survival_function,
-)
+from irg_experiments.implicit.distributions.base import Reparameterizable, ReparameterizableByCDF, reparameterize_by_cdf
+from irg_experiments.implicit.distributions.quantile import numerical_icdf
+from irg_experiments.implicit.distributions.tails import survival_function
 from tests.implicit.registry import REGISTRY, Row
 from tests.implicit.selection import those
 

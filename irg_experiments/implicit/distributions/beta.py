@@ -4,7 +4,8 @@ import torch
 from torch import Generator, Size, Tensor
 from torch.nn.functional import logsigmoid
 
-from irg_experiments.implicit.distributions.base import Reparameterizable, in_float64, inside_unit_interval
+from irg_experiments.implicit.distributions.base import Reparameterizable, inside_unit_interval
+from irg_experiments.implicit.distributions.dtypes import in_float64
 from irg_experiments.implicit.distributions.gamma import log_gamma_rsample
 from irg_experiments.implicit.special.beta import betainc
 from irg_experiments.implicit.special.betaincinv import betaincinv

@@ -7,8 +7,9 @@ from torch import Generator, Size, Tensor
 from torch.distributions import constraints
 from torch.distributions.utils import broadcast_all
 
-from irg_experiments.implicit.distributions.base import ReparameterizableByLogarithm, exp_clamped, in_float64
+from irg_experiments.implicit.distributions.base import ReparameterizableByLogarithm, exp_clamped
 from irg_experiments.implicit.distributions.beta import Beta, kl_beta_beta
+from irg_experiments.implicit.distributions.dtypes import in_float64
 from irg_experiments.implicit.distributions.gamma import log_gamma_rsample
 from irg_experiments.implicit.special.beta import betainc
 from irg_experiments.implicit.special.betaincinv import logit_betaincinv

@@ -10,12 +10,13 @@ from torch import Generator, Size, Tensor
 from torch.distributions import Distribution, constraints
 from torch.types import _size
 
-from irg_experiments.implicit.distributions.base import Reparameterizable, survival_function
+from irg_experiments.implicit.distributions.base import Reparameterizable
+from irg_experiments.implicit.distributions.dtypes import widened
+from irg_experiments.implicit.distributions.quantile import quantile, unvalidated
 from irg_experiments.implicit.distributions.reparameterized import check_univariate
-from irg_experiments.implicit.distributions.truncated import Truncated
-from irg_experiments.implicit.rule import reparameterize
+from irg_experiments.implicit.distributions.tails import log_tails, probe, support_ends
 from irg_experiments.implicit.sampling import standard_normal
-from irg_experiments.implicit.special.normal import log_ndtr, ndtr, ndtri_exp
+from irg_experiments.implicit.special.normal import log_ndtr, ndtri_exp
 
 
 class Copula(Reparameterizable):
@@ -67,7 +68,7 @@ class Copula(Reparameterizable):
             )
         shapes = [part.batch_shape[:-1] if self.stacked else part.batch_shape for part in parts]
         batch_shape = torch.broadcast_shapes(scale_tril.shape[:-2], *shapes)
-        dtypes = [Truncated(part, validate_args=False).low.dtype for part in parts]
+        dtypes = [probe(part).dtype for part in parts]
         scale_tril = scale_tril.to(functools.reduce(torch.promote_types, dtypes, scale_tril.dtype))
         self.scale_tril = scale_tril.expand(batch_shape + scale_tril.shape[-2:])
         self.parts = self._expanded(parts, batch_shape, count)
@@ -143,11 +144,11 @@ class Copula(Reparameterizable):
 
 def _standardized(part: Distribution, value: Tensor) -> Tensor:
     """Φ⁻¹(F(value)), from the smaller of the two tails."""
-    log_cdf, log_survival = _inverse(part, value.dtype)._log_tails(value)
+    log_cdf, log_survival = log_tails(unvalidated(part), widened(value))
     lower = log_cdf < log_survival
-    log_tail = torch.where(lower, log_cdf, log_survival)
-    last = math.log(torch.finfo(log_tail.dtype).tiny)
-    x = ndtri_exp(torch.where(log_tail == -math.inf, last, log_tail))  # infinite x would cancel to NaN
+    smaller = torch.where(lower, log_cdf, log_survival)
+    last = math.log(torch.finfo(smaller.dtype).tiny)
+    x = ndtri_exp(torch.where(smaller == -math.inf, last, smaller))  # infinite x would cancel to NaN
     return torch.where(lower, x, -x)
 
 
@@ -155,22 +156,6 @@ def _quantile(part: Distribution, x: Tensor) -> Tensor:
     """F⁻¹(Φ(x)), with the implicit gradient in x and in the parameters of the marginal."""
     if isinstance(part, torch.distributions.Normal):
         return part.loc + part.scale * x
-    dtype = x.dtype
-    x = x.to(torch.promote_types(dtype, torch.float32))
-    upper, inverse = x.detach() > 0, _inverse(part, x.dtype)
-    with torch.no_grad():
-        value = inverse._invert(upper, log_ndtr(-x.abs()))
-        density = inverse.base.log_prob(value).exp()
-
-    def noise(z: Tensor) -> Tensor:
-        # of the smaller tail; where it is the upper one, of its negative
-        return torch.where(upper, ndtr(-x) - survival_function(inverse.base, z), inverse.base.cdf(z) - ndtr(x))
-
-    return reparameterize(value, noise, jacobian=density).to(dtype)
-
-
-def _inverse(part: Distribution, dtype: torch.dtype) -> Truncated:
-    """The marginal without truncation, whose distribution function is inverted in float32 for half types."""
-    inverse, wide = Truncated(part, validate_args=False), torch.promote_types(dtype, torch.float32)
-    inverse.low, inverse.high = inverse.low.to(wide), inverse.high.to(wide)
-    return inverse
+    dtype, x = x.dtype, widened(x)
+    base, upper = unvalidated(part), x.detach() > 0
+    return quantile(base, upper, log_ndtr(torch.where(upper, -x, x)), *support_ends(base, x)).to(dtype)

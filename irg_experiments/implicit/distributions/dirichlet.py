@@ -6,7 +6,8 @@ import torch
 from torch import Generator, Size, Tensor
 
 from irg_experiments.implicit._autograd import is_differentiated, is_traced
-from irg_experiments.implicit.distributions.base import Reparameterizable, in_float64
+from irg_experiments.implicit.distributions.base import Reparameterizable
+from irg_experiments.implicit.distributions.dtypes import in_float64
 from irg_experiments.implicit.distributions.gamma import log_gamma_rsample
 from irg_experiments.implicit.private_torch import softmax_backward
 from irg_experiments.implicit.rule import implicit_sample

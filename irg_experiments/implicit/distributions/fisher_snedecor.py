@@ -8,7 +8,8 @@ from torch.distributions import Distribution
 from torch.distributions.utils import broadcast_all
 from torch.types import _size
 
-from irg_experiments.implicit.distributions.base import ReparameterizableByLogarithm, exp_clamped, in_float64
+from irg_experiments.implicit.distributions.base import ReparameterizableByLogarithm, exp_clamped
+from irg_experiments.implicit.distributions.dtypes import in_float64
 from irg_experiments.implicit.rule import implicit_sample
 from irg_experiments.implicit.sampling import standard_log_gamma
 from irg_experiments.implicit.special.beta import betainc

@@ -3,7 +3,8 @@
 import torch
 from torch import Generator, Size, Tensor
 
-from irg_experiments.implicit.distributions.base import Reparameterizable, in_float64, positive
+from irg_experiments.implicit.distributions.base import Reparameterizable, positive
+from irg_experiments.implicit.distributions.dtypes import in_float64
 from irg_experiments.implicit.rule import implicit_sample
 from irg_experiments.implicit.sampling import standard_gamma, standard_log_gamma
 from irg_experiments.implicit.special.gamma import gamma_sample_grad, log_gamma_sample_grad

@@ -5,7 +5,8 @@ from torch import Generator, Size, Tensor
 from torch.distributions import constraints
 from torch.distributions.utils import broadcast_all
 
-from irg_experiments.implicit.distributions.base import ReparameterizableByLogarithm, exp_clamped, in_float64
+from irg_experiments.implicit.distributions.base import ReparameterizableByLogarithm, exp_clamped
+from irg_experiments.implicit.distributions.dtypes import in_float64
 from irg_experiments.implicit.distributions.gamma import log_gamma_rsample
 from irg_experiments.implicit.special.gammainc import gammainc, gammaincc
 from irg_experiments.implicit.special.gammaincinv import log_gammaincinv

@@ -3,7 +3,8 @@
 import torch
 from torch import Generator, Size, Tensor
 
-from irg_experiments.implicit.distributions.base import ReparameterizableByLogarithm, exp_clamped, in_float64
+from irg_experiments.implicit.distributions.base import ReparameterizableByLogarithm, exp_clamped
+from irg_experiments.implicit.distributions.dtypes import in_float64
 from irg_experiments.implicit.distributions.gamma import Gamma, kl_gamma_gamma, log_gamma_rsample
 from irg_experiments.implicit.special.gammainc import gammainc, gammaincc
 from irg_experiments.implicit.special.gammaincinv import log_gammainccinv

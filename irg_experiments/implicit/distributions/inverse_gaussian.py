@@ -7,7 +7,9 @@ from torch import Generator, Size, Tensor
 from torch.distributions import constraints
 from torch.distributions.utils import broadcast_all
 
-from irg_experiments.implicit.distributions.base import Reparameterizable, in_float64, numerical_icdf, positive
+from irg_experiments.implicit.distributions.base import Reparameterizable, positive
+from irg_experiments.implicit.distributions.dtypes import in_float64
+from irg_experiments.implicit.distributions.quantile import numerical_icdf
 from irg_experiments.implicit.rule import implicit_sample
 from irg_experiments.implicit.sampling import standard_normal, standard_uniform
 from irg_experiments.implicit.special.inverse_gaussian import (

@@ -7,7 +7,8 @@ from torch import Generator, Size, Tensor
 from torch.distributions import constraints
 from torch.types import _size
 
-from irg_experiments.implicit.distributions.base import Reparameterizable, widened
+from irg_experiments.implicit.distributions.base import Reparameterizable
+from irg_experiments.implicit.distributions.dtypes import widened
 from irg_experiments.implicit.distributions.gamma import log_gamma_rsample
 from irg_experiments.implicit.sampling import standard_normal
 

@@ -9,7 +9,8 @@ from torch.distributions.utils import broadcast_all
 from torch.nn.functional import logsigmoid
 from torch.types import _size
 
-from irg_experiments.implicit.distributions.base import Reparameterizable, in_float64
+from irg_experiments.implicit.distributions.base import Reparameterizable
+from irg_experiments.implicit.distributions.dtypes import in_float64
 from irg_experiments.implicit.distributions.gamma import log_gamma_rsample
 from irg_experiments.implicit.distributions.hyperspherical_uniform import uniform_direction
 from irg_experiments.implicit.special.gamma_ratio import digamma_difference, log_gamma_ratio

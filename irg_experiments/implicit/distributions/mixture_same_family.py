@@ -6,9 +6,10 @@ from torch.distributions import Distribution, Independent
 from torch.nn.functional import pad
 
 from irg_experiments.implicit._autograd import derivative_order
-from irg_experiments.implicit.distributions.base import Reparameterizable, ReparameterizableByCDF, survival_function
-from irg_experiments.implicit.distributions.quantile import accept_all, at_ends, invert
+from irg_experiments.implicit.distributions.base import Reparameterizable, ReparameterizableByCDF
+from irg_experiments.implicit.distributions.quantile import at_ends, invert, unvalidated
 from irg_experiments.implicit.distributions.reparameterized import check_univariate, sample_from
+from irg_experiments.implicit.distributions.tails import survival_function
 from irg_experiments.implicit.rule import reparameterize
 from irg_experiments.implicit.sampling import standard_uniform
 
@@ -85,8 +86,7 @@ class MixtureSameFamily(ReparameterizableByCDF, torch.distributions.MixtureSameF
         """
         if self.event_shape:
             raise NotImplementedError("a mixture of vectors has no icdf")
-        mixture = self.expand(self.batch_shape)
-        accept_all(mixture)
+        mixture = unvalidated(self)
         try:
             ends = mixture._bracket(value)
         except NotImplementedError:

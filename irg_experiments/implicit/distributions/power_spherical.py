@@ -7,7 +7,8 @@ from torch import Generator, Size, Tensor
 from torch.distributions import constraints
 from torch.nn.functional import logsigmoid
 
-from irg_experiments.implicit.distributions.base import Reparameterizable, in_float64
+from irg_experiments.implicit.distributions.base import Reparameterizable
+from irg_experiments.implicit.distributions.dtypes import in_float64
 from irg_experiments.implicit.distributions.gamma import log_gamma_rsample
 from irg_experiments.implicit.distributions.hyperspherical_uniform import HypersphericalUniform, unit_vector
 from irg_experiments.implicit.distributions.von_mises_fisher import tangent

@@ -2,13 +2,18 @@
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
 from irg_experiments.implicit._autograd import is_abstract, is_traced
+from irg_experiments.implicit.distributions.dtypes import result_dtype, widened
+from irg_experiments.implicit.distributions.tails import log_tail, probe, support_ends
+from irg_experiments.implicit.rule import reparameterize
+
+_Distribution = TypeVar("_Distribution", bound=Distribution)
 
 # A relative distance, the bisection steps that shrink any bracket to it, and Newton's steps from there to the last digit.
 _DISTANCE = {torch.float32: 1e-4, torch.float64: 1e-8}
@@ -114,6 +119,50 @@ def _middle(left: Tensor, right: Tensor) -> Tensor:
     return torch.where((left < 0) & (right > 0), 0.0, middle)
 
 
+def quantile(distribution: Distribution, upper: Tensor, log_probability: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """Solve ln F(z) = log_probability, or ln(1 − F(z)) where ``upper``, for z between ``low`` and ``high``.
+
+    Differentiable in the probability and the parameters of the distribution by the implicit rule; the logarithms keep the
+    derivatives accurate for tiny probabilities.
+
+    Args:
+        distribution: one that does not validate its arguments (see ``unvalidated``), with ``cdf`` and ``log_prob``.
+        upper: which tail the probability is of.
+        log_probability: its logarithm. The solution has its shape and dtype, float32 or float64.
+        low: lower end of the part of the support to search; −∞ becomes minus the square root of the largest float.
+        high: upper end, likewise.
+    """
+    limit = math.sqrt(torch.finfo(log_probability.dtype).max)
+    left, right = (end.clamp(-limit, limit).to(log_probability).expand(log_probability.shape) for end in (low, high))
+
+    def tail(z: Tensor) -> Tensor:
+        return log_tail(distribution, upper, z)
+
+    with torch.no_grad():
+        value = invert(tail, distribution.log_prob, log_probability, upper, left, right)
+        hazard = (distribution.log_prob(value) - tail(value)).exp()
+    return reparameterize(value, lambda z: tail(z) - log_probability, jacobian=torch.where(upper, -hazard, hazard))
+
+
+def numerical_icdf(distribution: Distribution, value: Tensor) -> Tensor:
+    """Return the quantile at probability ``value`` of any univariate distribution by bisection and Newton's method.
+
+    Differentiable in the value, and in every parameter in which the cdf is.
+
+    Raises:
+        TypeError: the distribution has no cdf.
+    """
+    like, base = probe(distribution), unvalidated(distribution)
+    low, high = support_ends(base, widened(like))
+
+    def inner(p: Tensor) -> Tensor:
+        p = p.expand(torch.broadcast_shapes(p.shape, like.shape)).to(torch.promote_types(p.dtype, low.dtype))
+        upper = p > 0.5
+        return quantile(base, upper, torch.where(upper, 1 - p, p).log(), low, high)
+
+    return at_ends(widened(value), inner, low, high).to(result_dtype(like, value))
+
+
 def at_ends(value: Tensor, inside: Callable[[Tensor], Tensor], low: Tensor, high: Tensor) -> Tensor:
     """Return the quantile ``inside(value)`` at probabilities between 0 and 1, exactly ``low`` at 0, ``high`` at 1, else NaN."""
     between = (value > 0) & (value < 1)
@@ -122,9 +171,15 @@ def at_ends(value: Tensor, inside: Callable[[Tensor], Tensor], low: Tensor, high
     return torch.where(between, quantile, edge)
 
 
-def accept_all(distribution: Distribution) -> None:
-    """Disable validation in a distribution and all it wraps: bisection may try values that round to outside the support."""
+def unvalidated(distribution: _Distribution) -> _Distribution:
+    """Return a copy that accepts all values, and so do all that it wraps: bisection may try some just outside the support."""
+    copy: _Distribution = distribution.expand(distribution.batch_shape)
+    _accept_all(copy)
+    return copy
+
+
+def _accept_all(distribution: Distribution) -> None:
     distribution._validate_args = False
     for part in vars(distribution).values():
         if isinstance(part, Distribution):
-            accept_all(part)
+            _accept_all(part)

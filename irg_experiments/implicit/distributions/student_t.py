@@ -9,7 +9,8 @@ from torch.distributions import Distribution
 from torch.distributions.utils import broadcast_all
 from torch.types import _size
 
-from irg_experiments.implicit.distributions.base import Reparameterizable, exp_clamped, in_float64
+from irg_experiments.implicit.distributions.base import Reparameterizable, exp_clamped
+from irg_experiments.implicit.distributions.dtypes import in_float64
 from irg_experiments.implicit.rule import implicit_sample
 from irg_experiments.implicit.sampling import standard_log_gamma, standard_normal
 from irg_experiments.implicit.special.stdtrit import stdtrit

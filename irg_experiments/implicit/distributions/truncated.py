@@ -1,19 +1,19 @@
 """Truncation of any univariate distribution to an interval."""
 
 import math
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Generator, Size, Tensor
 from torch.distributions import Distribution, constraints
 
-from irg_experiments.implicit.distributions.base import Reparameterizable, in_float64, result_dtype, survival_function, widened
-from irg_experiments.implicit.distributions.quantile import accept_all, at_ends, invert
+from irg_experiments.implicit.distributions.base import Reparameterizable
+from irg_experiments.implicit.distributions.dtypes import in_float64, result_dtype, widened
+from irg_experiments.implicit.distributions.quantile import at_ends, quantile, unvalidated
 from irg_experiments.implicit.distributions.reparameterized import check_univariate
-from irg_experiments.implicit.rule import reparameterize
+from irg_experiments.implicit.distributions.tails import between, log_tail, log_tails, probe, support_ends
 from irg_experiments.implicit.sampling import standard_uniform
-from irg_experiments.implicit.special.normal import limited_log_ndtr, log_ndtr
+from irg_experiments.implicit.special.normal import limited_log_ndtr
 from irg_experiments.implicit.special.truncated_normal import truncated_ndtri
 
 # Quadrature nodes on each side, 1/16 apart; the outermost probabilities are 2e-34 and 1e-275.
@@ -73,11 +73,10 @@ class Truncated(Reparameterizable):
         validate_args: bool | None = None,
     ):
         check_univariate(base)
-        like = _probe(base)
+        like = probe(base)
         ends = (torch.as_tensor(x, dtype=like.dtype, device=like.device) for x in (low, high))
         self.low, self.high, like = torch.broadcast_tensors(*ends, like)
-        self.base = base.expand(like.shape)
-        accept_all(self.base)
+        self.base = unvalidated(base.expand(like.shape))
         super().__init__(like.shape, validate_args=validate_args)
         if self._validate_args:
             self._check_interval()
@@ -117,7 +116,7 @@ class Truncated(Reparameterizable):
         """The log-density in nats, −inf outside the interval."""
         low, high = self._interval()
         outside = (self._validated(value) < low) | (value > high)
-        log_density = self.base.log_prob(torch.where(outside, _between(low, high), widened(value)))
+        log_density = self.base.log_prob(torch.where(outside, between(low, high), widened(value)))
         return self._rounded(torch.where(outside, -math.inf, log_density - _log_mass(self._ends())), value)
 
     def cdf(self, value: Tensor) -> Tensor:
@@ -175,32 +174,20 @@ class Truncated(Reparameterizable):
 
     def _interval(self) -> tuple[Tensor, Tensor]:
         """Return the ends of the support, without gradient."""
-        low, high = _support(self.base, widened(self.low))
+        low, high = support_ends(self.base, widened(self.low))
         return torch.maximum(widened(self.low.detach()), low), torch.minimum(widened(self.high.detach()), high)
 
     def _ends(self) -> _Ends:
-        cdf_low, survival_low = self._log_tails(widened(self.low))
-        cdf_high, survival_high = self._log_tails(widened(self.high))
+        cdf_low, survival_low = log_tails(self.base, widened(self.low))
+        cdf_high, survival_high = log_tails(self.base, widened(self.high))
         upper = cdf_low.detach() > -math.log(2)
         return _Ends(upper, torch.where(upper, survival_high, cdf_low), torch.where(upper, survival_low, cdf_high))
-
-    def _log_tails(self, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Return ln F and ln(1 − F), with their limits at and beyond the ends of the support of ``base``."""
-        low, high = _support(self.base, widened(self.low))
-        below, above = value <= low, value >= high
-        cdf, survival = _log_tails(self.base, torch.where(below | above, _between(low, high), value))
-        cdf = torch.where(below, -math.inf, torch.where(above, 0.0, cdf))
-        return cdf, torch.where(above, -math.inf, torch.where(below, 0.0, survival))
-
-    def _log_tail(self, ends: _Ends, value: Tensor) -> Tensor:
-        cdf, survival = self._log_tails(value)
-        return torch.where(ends.upper, survival, cdf)
 
     def _fractions(self, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return r = (T(value) − small)/(big − small), 1 − r, and whether T is the survival function."""
         low, high = self._interval()
         ends, outside = self._ends(), (self._validated(value) <= low) | (value >= high)
-        tail = self._log_tail(ends, torch.where(outside, _between(low, high), widened(value)))
+        tail = log_tail(self.base, ends.upper, torch.where(outside, between(low, high), widened(value)))
         tail = tail.clamp(min=torch.finfo(tail.dtype).min)
         mass = torch.expm1(ends.small - ends.big)
         from_small = (tail - ends.big).exp() * torch.expm1(ends.small - tail) / mass
@@ -224,79 +211,12 @@ class Truncated(Reparameterizable):
         lack = -v * torch.expm1(gap)
         near = lack < 0.5
         mixed = torch.where(near, 1.0, u + v * gap.exp())
-        log_tail = ends.big + torch.where(near, torch.log1p(-torch.where(near, lack, 0.0)), mixed.log())
-        with torch.no_grad():
-            value = self._invert(ends.upper, log_tail)
-            hazard = (self.base.log_prob(value) - self._log_tail(ends, value)).exp()
-        slope = torch.where(ends.upper, -hazard, hazard)
-        # logarithms of both sides keep the derivatives accurate for tiny probabilities
-        return reparameterize(value, lambda z: self._log_tail(ends, z) - log_tail, jacobian=slope)
-
-    def _invert(self, upper: Tensor, log_tail: Tensor) -> Tensor:
-        low, high = self._interval()
-        limit = math.sqrt(torch.finfo(low.dtype).max)
-        left, right = (end.clamp(-limit, limit).expand(log_tail.shape) for end in (low, high))
-        ends = _Ends(upper, log_tail, log_tail)
-        return invert(lambda z: self._log_tail(ends, z), self.base.log_prob, log_tail, upper, left, right)
-
-
-def _probe(base: Distribution) -> Tensor:
-    """Return a tensor with the batch shape, dtype and device of ``base``: its cdf at a point of the support."""
-    like = next((tensor for tensor in _tensors(base) if tensor.is_floating_point()), torch.zeros(()))
-    point = _between(*_support(base, like.new_zeros(())))
-    try:
-        with torch.no_grad():
-            return base.cdf(point).expand(base.batch_shape)
-    except NotImplementedError as error:
-        raise TypeError(f"{type(base).__name__} has no cdf: add one in a subclass") from error
-
-
-def _tensors(base: Distribution) -> Iterator[Tensor]:
-    """Iterate over the tensors among the attributes of a distribution and of all it wraps."""
-    for part in vars(base).values():
-        if isinstance(part, Tensor):
-            yield part
-        elif isinstance(part, Distribution):
-            yield from _tensors(part)
-
-
-def _support(base: Distribution, like: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the ends of the support, infinite if it has none."""
-    support = base.support
-    while isinstance(support, constraints.MixtureSameFamilyConstraint):
-        support = support.base_constraint
-    ends = getattr(support, "lower_bound", -math.inf), getattr(support, "upper_bound", math.inf)
-    low, high = (end.detach() if isinstance(end, Tensor) else torch.full_like(like, end) for end in ends)
-    return low, high
-
-
-def _between(low: Tensor, high: Tensor) -> Tensor:
-    """Return a point strictly between two ends, either of which may be infinite."""
-    start = torch.where(low.isfinite(), low, torch.where(high.isfinite(), high - 2, -1.0))
-    return 0.5 * start + 0.5 * torch.where(high.isfinite(), high, start + 2)
+        log_probability = ends.big + torch.where(near, torch.log1p(-torch.where(near, lack, 0.0)), mixed.log())
+        return quantile(self.base, ends.upper, log_probability, *self._interval())
 
 
 def _log_mass(ends: _Ends) -> Tensor:
     return ends.big + (-torch.expm1(ends.small - ends.big)).log()
-
-
-def _log_tails(base: Distribution, value: Tensor) -> tuple[Tensor, Tensor]:
-    """Return ln F and ln(1 − F) for values inside the support."""
-    if isinstance(base, torch.distributions.Normal):
-        x = (value - base.loc) / base.scale
-        return log_ndtr(x), log_ndtr(-x)
-    if hasattr(base, "log_cdf") and hasattr(base, "log_survival_function"):
-        return base.log_cdf(value), base.log_survival_function(value)
-    cdf, survival = base.cdf(value), survival_function(base, value)
-    return _log(cdf, survival), _log(survival, cdf)
-
-
-def _log(probability: Tensor, complement: Tensor) -> Tensor:
-    """Return the log of a probability, computed from the smaller of it and its complement; the gradient is 0 at 0."""
-    small, positive = probability < 0.5, probability > 0
-    near = torch.where(small & positive, probability, 1.0).log()
-    far = torch.log1p(-torch.where(small, 0.0, complement))
-    return torch.where(small, torch.where(positive, near, -math.inf), far)
 
 
 @torch.distributions.register_kl(Truncated, Truncated)

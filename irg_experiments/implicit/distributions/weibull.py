@@ -5,7 +5,8 @@ import math
 import torch
 from torch import Generator, Size, Tensor
 
-from irg_experiments.implicit.distributions.base import Reparameterizable, exp_clamped, in_float64, positive
+from irg_experiments.implicit.distributions.base import Reparameterizable, exp_clamped, positive
+from irg_experiments.implicit.distributions.dtypes import in_float64
 from irg_experiments.implicit.sampling import standard_uniform
 
 _EULER = 0.5772156649015328606

@@ -7,7 +7,8 @@ import torch
 from torch import Generator, Size, Tensor
 from torch.types import _size
 
-from irg_experiments.implicit.distributions.base import Reparameterizable, result_dtype, widened
+from irg_experiments.implicit.distributions.base import Reparameterizable
+from irg_experiments.implicit.distributions.dtypes import result_dtype, widened
 from irg_experiments.implicit.distributions.gamma import log_gamma_rsample
 from irg_experiments.implicit.sampling import standard_normal
 
