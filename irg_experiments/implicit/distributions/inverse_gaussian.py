@@ -5,9 +5,14 @@ import math
 import torch
 from torch import Generator, Size, Tensor
 from torch.distributions import constraints
-from torch.distributions.utils import broadcast_all
 
-from irg_experiments.implicit.distributions.base import Reparameterizable, in_float64, numerical_icdf, positive
+from irg_experiments.implicit.distributions.base import (
+    Reparameterizable,
+    broadcast_parameters,
+    in_float64,
+    numerical_icdf,
+    positive,
+)
 from irg_experiments.implicit.rule import implicit_sample
 from irg_experiments.implicit.sampling import standard_normal, standard_uniform
 from irg_experiments.implicit.special.inverse_gaussian import (
@@ -41,7 +46,7 @@ class InverseGaussian(Reparameterizable):
     support = constraints.positive
 
     def __init__(self, loc: Tensor | float, concentration: Tensor | float, validate_args: bool | None = None) -> None:
-        self.loc, self.concentration = broadcast_all(loc, concentration)
+        self.loc, self.concentration = broadcast_parameters(loc, concentration)
         super().__init__(self.loc.shape, validate_args=validate_args)
 
     def _draw(self, shape: Size, generator: Generator | None) -> Tensor:

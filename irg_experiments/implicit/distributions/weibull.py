@@ -74,7 +74,7 @@ class Weibull(Reparameterizable, torch.distributions.Weibull):
 def standard_log_exponential(shape: Size, like: Tensor, generator: Generator | None) -> Tensor:
     """Draw ln E, E ~ Exponential(1), of the given shape, finite in every dtype."""
     uniform = standard_uniform(shape, like, generator)
-    return (-torch.log1p(-uniform).clamp(max=-torch.finfo(like.dtype).eps / 4)).log()
+    return (-torch.log1p(-uniform).clamp(max=-torch.finfo(uniform.dtype).eps / 4)).log()
 
 
 @in_float64
