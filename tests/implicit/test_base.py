@@ -222,6 +222,55 @@ def test_draws_beyond_the_range_have_finite_gradients(family: Any, dtype: torch.
         assert (grad[largest] == 0).all()
 
 
+WHOLE_NUMBERS: dict[str, tuple[Any, ...]] = {
+    "Beta": (2, 3),
+    "BetaPrime": (2, 3),
+    "Chi2": (2,),
+    "Dirichlet": ([2, 3],),
+    "ExpConcrete": (2, [1, 3]),
+    "FisherSnedecor": (2, 3),
+    "Gamma": (2, 3),
+    "GeneralizedGamma": (2, 3, 1),
+    "Gumbel": (1, 2),
+    "InverseGamma": (2, 3),
+    "InverseGaussian": (2, 3),
+    "InverseWishart": (5, [[2, 1], [1, 2]]),
+    "Kumaraswamy": (2, 3),
+    "LogGamma": (2, 3),
+    "LogisticNormal": ([1, 2], [1, 2]),
+    "Normal": (0, 1),
+    "PowerSpherical": ([1, 0, 0], 3),
+    "SkewNormal": (0, 1, 2),
+    "StudentT": (3, 0, 1),
+    "TwoPieceNormal": (0, 1, 2),
+    "VonMises": (0, 3),
+    "VonMisesFisher": ([1, 0, 0], 3),
+    "Weibull": (2, 3),
+    "Wishart": (5, [[2, 1], [1, 2]]),
+}
+
+
+@pytest.mark.parametrize("name", WHOLE_NUMBERS)
+@pytest.mark.parametrize("floating", [False, True])
+def test_tensors_of_whole_numbers_are_parameters(name: str, floating: bool):
+    """Alone in the default dtype, beside others in theirs."""
+    numbers = [torch.tensor(number) for number in WHOLE_NUMBERS[name]]
+    expected = [number.float() for number in numbers]
+    if floating:
+        numbers[-1] = expected[-1]
+    family = getattr(implicit, name)
+    torch.manual_seed(0)
+    sample = family(*numbers).rsample((5,))
+    torch.manual_seed(0)
+    torch.testing.assert_close(sample, family(*expected).rsample((5,)))
+    torch.testing.assert_close(family(*numbers).log_prob(sample), family(*expected).log_prob(sample))
+
+
+def test_a_fraction_beside_a_tensor_of_whole_numbers_keeps_its_digits():
+    assert implicit.BetaPrime(torch.tensor(2), 0.5).concentration0 == 0.5
+    assert implicit.PowerSpherical(torch.tensor([1, 0]), 0.5).concentration == 0.5
+
+
 def test_exp_concrete_agrees_with_torch():
     logits = torch.randn(4, 3, dtype=torch.float64)
     temperature = torch.tensor(0.7, dtype=torch.float64)

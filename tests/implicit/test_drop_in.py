@@ -329,6 +329,13 @@ def test_traced_by_torch_jit(name: str):
 
 
 @pytest.mark.filterwarnings("ignore")
+def test_torch_jit_finds_two_recordings_of_a_quantile_equal():
+    arguments = torch.tensor([0.7, 2.0]), torch.tensor([0.3, 0.9])
+    traced = torch.jit.trace(lambda a, p: implicit.Beta(a, a).cdf(implicit.Beta(a, a).icdf(p)), arguments)
+    torch.testing.assert_close(traced(*arguments), arguments[1])
+
+
+@pytest.mark.filterwarnings("ignore")
 def test_torch_jit_keeps_equal_draws_apart():
     traced = torch.jit.trace(lambda a: implicit.Beta(a, a).rsample(), torch.ones(600), check_trace=False)
     for _ in range(3):

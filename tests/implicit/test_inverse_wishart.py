@@ -44,6 +44,20 @@ def test_the_three_matrices_are_one():
         InverseWishart(5.0, SCALE[0])
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"scale_matrix": torch.tensor([[2.0, 0.5], [0.0, 2.0]])}, r"scale_matrix must be symmetric, but .* by 0.5: .*m.mT"),
+        ({"precision_matrix": torch.tensor([[2.0, 0.5], [0.0, 2.0]])}, "precision_matrix must be symmetric"),
+        ({"scale_matrix": torch.tensor([[1.0, 2.0], [2.0, 1.0]])}, "scale_matrix must be positive definite"),
+        ({"scale_tril": torch.tensor([[1.0, 2.0], [0.0, 1.0]])}, "scale_tril must be lower triangular"),
+    ],
+)
+def test_other_matrices_are_refused_with_the_reason(arguments: dict[str, torch.Tensor], message: str):
+    with pytest.raises(ValueError, match=message):
+        InverseWishart(5.0, **arguments, validate_args=True)
+
+
 @pytest.mark.parametrize("df", [2.3, 4.0, 60.0])
 def test_draws_are_inverse_wishart_draws(df: float):
     q = InverseWishart(scalar(df), scale_tril=SCALE_TRIL)

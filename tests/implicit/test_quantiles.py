@@ -211,6 +211,42 @@ def test_the_scale_may_be_small_beside_the_location():
     torch.testing.assert_close(torch.autograd.grad(sample, parameters), expected)
 
 
+@pytest.mark.parametrize("normal", [td.Normal, implicit.Normal])
+@pytest.mark.parametrize("p", [1e-300, 1e-30, 1e-3, 0.5, 1 - 1e-12, 1 - 2**-53])
+def test_mixtures_have_the_tails_of_normal_components(normal: type[td.Normal], p: float):
+    weights, loc, scale = (
+        torch.tensor(values, dtype=torch.float64, requires_grad=True) for values in ([0.3, 0.7], [-1.0, 2.0], [1.0, 0.5])
+    )
+    q = implicit.MixtureSameFamily(td.Categorical(weights), normal(loc, scale))
+    with mpmath.workdps(40):
+
+        def log_odds(z: mpmath.mpf) -> mpmath.mpf:
+            tails = [(w * mpmath.ncdf(s * x), w * mpmath.ncdf(-s * x)) for w, s, x in ((0.3, 1, z + 1), (0.7, 2, z - 2))]
+            return mpmath.log(sum(lower for lower, _ in tails) / sum(upper for _, upper in tails))
+
+        target = mpmath.log(mpmath.mpf(p) / (1 - mpmath.mpf(p)))
+        z = mpmath.findroot(lambda z: log_odds(z) - target, (-40, 10), solver="anderson", tol=1e-25)
+        parts = [w * s * mpmath.npdf(s * x) for w, s, x in ((0.3, 1, z + 1), (0.7, 2, z - 2))]
+        expected = torch.tensor([float(part / sum(parts)) for part in parts], dtype=torch.float64)
+    for value in (q.icdf(torch.tensor(p, dtype=torch.float64)), q.rsample_from(torch.tensor(p, dtype=torch.float64))):
+        assert abs(value.item() - float(z)) <= 1e-13 * abs(float(z))
+        grads = torch.autograd.grad(value, (loc, scale, weights), retain_graph=True)  # the weights are normalised once
+        torch.testing.assert_close(grads[0], expected, rtol=1e-11, atol=1e-12)
+        torch.testing.assert_close(grads[1], expected * ((value - loc) / scale).detach(), rtol=1e-11, atol=1e-10)
+        assert grads[2].isfinite().all()
+
+
+@pytest.mark.parametrize("p", [1e-30, 1e-17, 1 - 2**-53])
+def test_mixtures_of_components_without_tails_stay_finite(p: float):
+    """The distribution function of torch's Laplace distribution has no digit below 1e-16."""
+    loc = torch.tensor([-1.0, 2.0], dtype=torch.float64, requires_grad=True)
+    q = implicit.MixtureSameFamily(td.Categorical(torch.ones(2, dtype=torch.float64)), td.Laplace(loc, 1.0))
+    value = q.rsample_from(torch.tensor(p, dtype=torch.float64))
+    assert 30 < value.abs() < 40
+    (grad,) = torch.autograd.grad(value, loc)
+    assert grad.isfinite().all()
+
+
 @univariate
 def test_types_and_shapes(name: str):
     row = REGISTRY[name]

@@ -139,6 +139,11 @@ def test_drop_in_for_torch():
         ours.log_prob(-value)
 
 
+def test_a_number_is_no_value():
+    with pytest.raises(ValueError, match="must be a Tensor"):
+        Wishart(torch.tensor(4.0), SCALE_TRIL.float()).log_prob(1)
+
+
 def draw(df: torch.Tensor, tril: torch.Tensor) -> torch.Tensor:
     return Wishart(df, scale_tril=tril, validate_args=False).rsample()
 

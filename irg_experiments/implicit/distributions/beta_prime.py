@@ -5,11 +5,10 @@ import math
 import torch
 from torch import Generator, Size, Tensor
 from torch.distributions import constraints
-from torch.distributions.utils import broadcast_all
 
 from irg_experiments.implicit.distributions.base import ReparameterizableByLogarithm, exp_clamped
 from irg_experiments.implicit.distributions.beta import Beta, kl_beta_beta
-from irg_experiments.implicit.distributions.dtypes import in_float64
+from irg_experiments.implicit.distributions.dtypes import broadcast_parameters, in_float64
 from irg_experiments.implicit.distributions.gamma import log_gamma_rsample
 from irg_experiments.implicit.special.beta import betainc
 from irg_experiments.implicit.special.betaincinv import logit_betaincinv
@@ -36,7 +35,7 @@ class BetaPrime(ReparameterizableByLogarithm):
     def __init__(
         self, concentration1: Tensor | float, concentration0: Tensor | float, validate_args: bool | None = None
     ) -> None:
-        self.concentration1, self.concentration0 = broadcast_all(concentration1, concentration0)
+        self.concentration1, self.concentration0 = broadcast_parameters(concentration1, concentration0)
         super().__init__(self.concentration1.shape, validate_args=validate_args)
 
     def _draw(self, shape: Size, generator: Generator | None) -> Tensor:

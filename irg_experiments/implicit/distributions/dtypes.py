@@ -2,9 +2,11 @@
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.distributions.utils import broadcast_all
 
 
 def in_float64(formula: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -36,6 +38,20 @@ def result_dtype(*tensors: Tensor) -> torch.dtype:
     floating = [tensor for tensor in tensors if tensor.is_floating_point()]
     dtypes = [tensor.dtype for tensor in floating if tensor.dim()] or [tensor.dtype for tensor in floating]
     return functools.reduce(torch.promote_types, dtypes or [torch.get_default_dtype()])
+
+
+def in_floating_point(*values: Tensor | float) -> tuple[Any, ...]:
+    """Return the values, tensors of whole numbers in the dtype of the other tensors, or the default one if there is none."""
+    tensors = [value for value in values if isinstance(value, Tensor)]
+    if all(tensor.is_floating_point() for tensor in tensors):
+        return values
+    dtype = result_dtype(*tensors)
+    return tuple(value.to(dtype) if isinstance(value, Tensor) and not value.is_floating_point() else value for value in values)
+
+
+def broadcast_parameters(*values: Tensor | float) -> tuple[Tensor, ...]:
+    """Broadcast as ``broadcast_all`` of torch, but with ``in_floating_point``: it keeps tensors of whole numbers."""
+    return broadcast_all(*in_floating_point(*values))
 
 
 def widened(value: Tensor) -> Tensor:

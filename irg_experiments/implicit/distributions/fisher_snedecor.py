@@ -5,11 +5,10 @@ from typing import Any, Self
 import torch
 from torch import Generator, Size, Tensor
 from torch.distributions import Distribution
-from torch.distributions.utils import broadcast_all
 from torch.types import _size
 
 from irg_experiments.implicit.distributions.base import ReparameterizableByLogarithm, exp_clamped
-from irg_experiments.implicit.distributions.dtypes import in_float64
+from irg_experiments.implicit.distributions.dtypes import broadcast_parameters, in_float64
 from irg_experiments.implicit.rule import implicit_sample
 from irg_experiments.implicit.sampling import standard_log_gamma
 from irg_experiments.implicit.special.beta import betainc
@@ -39,7 +38,7 @@ class FisherSnedecor(ReparameterizableByLogarithm, torch.distributions.FisherSne
         df2: Tensor | float,
         validate_args: bool | None = None,
     ) -> None:
-        self.df1, self.df2 = broadcast_all(df1, df2)
+        self.df1, self.df2 = broadcast_parameters(df1, df2)
         # without torch's own, whose parts for its sampler check their parameters even if that is turned off
         Distribution.__init__(self, self.df1.shape, validate_args=validate_args)
 

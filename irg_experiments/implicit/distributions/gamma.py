@@ -4,7 +4,7 @@ import torch
 from torch import Generator, Size, Tensor
 
 from irg_experiments.implicit.distributions.base import Reparameterizable, positive
-from irg_experiments.implicit.distributions.dtypes import in_float64
+from irg_experiments.implicit.distributions.dtypes import in_float64, result_dtype
 from irg_experiments.implicit.rule import implicit_sample
 from irg_experiments.implicit.sampling import standard_gamma, standard_log_gamma
 from irg_experiments.implicit.special.gamma import gamma_sample_grad, log_gamma_sample_grad
@@ -39,7 +39,7 @@ class Gamma(Reparameterizable, torch.distributions.Gamma):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The log-density, in nats."""
-        value = torch.as_tensor(value, dtype=self.rate.dtype, device=self.rate.device)  # as in torch
+        value = torch.as_tensor(value, dtype=result_dtype(self.rate), device=self.rate.device)  # as in torch
         return _log_density(self.concentration, self.rate, self._validated(value))
 
     def entropy(self) -> Tensor:

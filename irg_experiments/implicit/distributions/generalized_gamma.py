@@ -3,10 +3,9 @@
 import torch
 from torch import Generator, Size, Tensor
 from torch.distributions import constraints
-from torch.distributions.utils import broadcast_all
 
 from irg_experiments.implicit.distributions.base import ReparameterizableByLogarithm, exp_clamped
-from irg_experiments.implicit.distributions.dtypes import in_float64
+from irg_experiments.implicit.distributions.dtypes import broadcast_parameters, in_float64
 from irg_experiments.implicit.distributions.gamma import log_gamma_rsample
 from irg_experiments.implicit.special.gammainc import gammainc, gammaincc
 from irg_experiments.implicit.special.gammaincinv import log_gammaincinv
@@ -41,7 +40,7 @@ class GeneralizedGamma(ReparameterizableByLogarithm):
         power: Tensor | float,
         validate_args: bool | None = None,
     ) -> None:
-        self.concentration, self.scale, self.power = broadcast_all(concentration, scale, power)
+        self.concentration, self.scale, self.power = broadcast_parameters(concentration, scale, power)
         super().__init__(self.concentration.shape, validate_args=validate_args)
 
     def _draw(self, shape: Size, generator: Generator | None) -> Tensor:

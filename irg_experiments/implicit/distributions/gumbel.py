@@ -8,6 +8,7 @@ from torch import Generator, Size, Tensor
 from torch.types import _size
 
 from irg_experiments.implicit.distributions.base import Reparameterizable
+from irg_experiments.implicit.distributions.dtypes import in_floating_point
 from irg_experiments.implicit.distributions.weibull import standard_log_exponential
 
 
@@ -23,6 +24,10 @@ class Gumbel(Reparameterizable, torch.distributions.Gumbel):
 
     Source: Gumbel (1935); the maximum of many independent variables.
     """
+
+    def __init__(self, loc: Tensor | float, scale: Tensor | float, validate_args: bool | None = None) -> None:
+        loc, scale = in_floating_point(loc, scale)
+        super().__init__(loc, scale, validate_args=validate_args)
 
     def expand(self, batch_shape: _size, _instance: Any = None) -> Self:
         """Return the same distribution with its batch expanded to ``batch_shape``."""

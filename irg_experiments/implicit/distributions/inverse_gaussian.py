@@ -5,10 +5,9 @@ import math
 import torch
 from torch import Generator, Size, Tensor
 from torch.distributions import constraints
-from torch.distributions.utils import broadcast_all
 
 from irg_experiments.implicit.distributions.base import Reparameterizable, positive
-from irg_experiments.implicit.distributions.dtypes import in_float64
+from irg_experiments.implicit.distributions.dtypes import broadcast_parameters, in_float64
 from irg_experiments.implicit.distributions.quantile import numerical_icdf
 from irg_experiments.implicit.rule import implicit_sample
 from irg_experiments.implicit.sampling import standard_normal, standard_uniform
@@ -43,7 +42,7 @@ class InverseGaussian(Reparameterizable):
     support = constraints.positive
 
     def __init__(self, loc: Tensor | float, concentration: Tensor | float, validate_args: bool | None = None) -> None:
-        self.loc, self.concentration = broadcast_all(loc, concentration)
+        self.loc, self.concentration = broadcast_parameters(loc, concentration)
         super().__init__(self.loc.shape, validate_args=validate_args)
 
     def _draw(self, shape: Size, generator: Generator | None) -> Tensor:

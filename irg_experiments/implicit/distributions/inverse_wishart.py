@@ -5,15 +5,12 @@ import math
 import torch
 from torch import Generator, Size, Tensor
 from torch.distributions import constraints
-from torch.types import _size
 
-from irg_experiments.implicit.distributions.base import Reparameterizable
+from irg_experiments.implicit.distributions.bartlett import Bartlett, bartlett_factor, df_and_matrix, inverse_factor
 from irg_experiments.implicit.distributions.dtypes import widened
-from irg_experiments.implicit.distributions.gamma import log_gamma_rsample
-from irg_experiments.implicit.sampling import standard_normal
 
 
-class InverseWishart(Reparameterizable):
+class InverseWishart(Bartlett):
     """InverseWishart(df, Ψ), the distribution of X whose inverse is Wishart(df, Ψ⁻¹).
 
     Density |Ψ|^(df/2) |X|^(−(df+p+1)/2) e^(−tr(Ψ X⁻¹)/2) / (2^(df p/2) Γ_p(df/2)) on positive definite p × p matrices X.
@@ -56,19 +53,12 @@ class InverseWishart(Reparameterizable):
         validate_args: bool | None = None,
     ) -> None:
         given = {"scale_matrix": scale_matrix, "precision_matrix": precision_matrix, "scale_tril": scale_tril}
-        matrices = {name: matrix for name, matrix in given.items() if matrix is not None}
-        if len(matrices) != 1:
-            raise ValueError(f"exactly one of {', '.join(given)} is needed, not {', '.join(matrices) or 'none'}")
-        ((name, matrix),) = matrices.items()
-        if matrix.dim() < 2:
-            raise ValueError(f"{name} must have at least two dimensions, not shape {tuple(matrix.shape)}")
-        df = torch.as_tensor(df, dtype=None if isinstance(df, Tensor) else matrix.dtype, device=matrix.device)
-        batch_shape = torch.broadcast_shapes(df.shape, matrix.shape[:-2])
-        self.df = df.expand(batch_shape)
+        self.df, name, matrix = df_and_matrix(df, given)
+        batch_shape = self.df.shape
         self.scale_tril = _scale_tril(name, widened(matrix)).to(matrix.dtype).expand(batch_shape + matrix.shape[-2:])
+        if self._validate_args if validate_args is None else validate_args:
+            _check_matrix(name, widened(matrix))
         super().__init__(batch_shape, matrix.shape[-2:], validate_args=validate_args)
-        if self._validate_args and not self.arg_constraints[name].check(widened(matrix)).all():
-            raise ValueError(f"{name} must satisfy the constraint {self.arg_constraints[name]}")
         if self._validate_args and not (self.df > matrix.shape[-1] - 1).all():
             raise ValueError(f"df={self.df} does not satisfy the constraint df > p − 1 with p = {matrix.shape[-1]}")
 
@@ -83,21 +73,9 @@ class InverseWishart(Reparameterizable):
         identity = torch.eye(self.event_shape[-1], dtype=self.scale_tril.dtype, device=self.scale_tril.device)
         return torch.cholesky_solve(identity.expand_as(self.scale_tril), self.scale_tril)
 
-    def rsample_tril(self, sample_shape: _size = Size(), generator: Generator | None = None) -> Tensor:
-        """Draw the lower Cholesky factor of a sample, with its gradient; accurate even if X is nearly singular."""
-        return self._draw_tril(self._extended_shape(sample_shape), generator)
-
-    def _draw(self, shape: Size, generator: Generator | None) -> Tensor:
-        factor = self._draw_tril(shape, generator)
-        return factor @ factor.mT
-
     def _draw_tril(self, shape: Size, generator: Generator | None) -> Tensor:
-        log_gamma = log_gamma_rsample(self._half_dfs().flip(-1).expand(shape[:-1]), generator)
-        # χ²(k) is 2 Gamma(k/2, 1)
-        least = 0.25 * math.log(torch.finfo(log_gamma.dtype).tiny)
-        diagonal = (0.5 * (log_gamma + math.log(2))).clamp(min=least).exp()
-        noise = standard_normal(shape, diagonal, generator)
-        bartlett = noise.tril(-1) + torch.diag_embed(diagonal)
+        least = 0.25 * math.log(torch.finfo(self.df.dtype).tiny)
+        bartlett = bartlett_factor(self._half_dfs().flip(-1), shape, generator, log_least=least)
         return _solve(bartlett, self.scale_tril.expand(shape), left=False)
 
     def log_prob(self, value: Tensor) -> Tensor:
@@ -139,18 +117,9 @@ class InverseWishart(Reparameterizable):
         excess = self.df - self.event_shape[-1] - number
         return torch.where(excess > 0, excess, math.nan)
 
-    def _half_dfs(self) -> Tensor:
-        """Return (df − i)/2 for i = 0..p−1, along a new last dimension."""
-        return 0.5 * (self.df.unsqueeze(-1) - torch.arange(self.event_shape[-1], dtype=self.df.dtype, device=self.df.device))
-
     def _half_log_det(self) -> Tensor:
         """Return ln |Ψ/2| / 2."""
         return (self.scale_tril.diagonal(dim1=-2, dim2=-1).log() - 0.5 * math.log(2)).sum(-1)
-
-    def _log_gamma(self) -> Tensor:
-        """Return ln Γ_p(df/2)."""
-        p = self.event_shape[-1]
-        return self._half_dfs().lgamma().sum(-1) + 0.25 * p * (p - 1) * math.log(math.pi)
 
 
 def _solve(factor: Tensor, other: Tensor, left: bool = True) -> Tensor:
@@ -164,10 +133,21 @@ def _scale_tril(name: str, matrix: Tensor) -> Tensor:
         return matrix
     if name == "scale_matrix":
         return torch.linalg.cholesky_ex(matrix).L
-    # Ψ⁻¹ = U Uᵀ with U upper triangular, from the Cholesky factor of the matrix flipped along both axes; then L = U⁻ᵀ
-    factor = torch.linalg.cholesky_ex(matrix.flip((-2, -1))).L.flip((-2, -1)).mT
-    identity = torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
-    return torch.linalg.solve_triangular(factor, identity, upper=False)
+    return inverse_factor(matrix, lambda m: torch.linalg.cholesky_ex(m).L)
+
+
+def _check_matrix(name: str, matrix: Tensor) -> None:
+    """Raise ValueError unless the matrix is one that the parameter accepts."""
+    if name == "scale_tril":
+        if not constraints.lower_cholesky.check(matrix).all():
+            raise ValueError("scale_tril must be lower triangular with a positive diagonal")
+    elif not constraints.symmetric.check(matrix).all():
+        difference = (matrix - matrix.mT).abs().max().item()
+        raise ValueError(
+            f"{name} must be symmetric, but differs from its transpose by {difference:.2g}: symmetrize it by (m + m.mT)/2"
+        )
+    elif not constraints.positive_definite.check(matrix).all():
+        raise ValueError(f"{name} must be positive definite: all its eigenvalues positive, beyond rounding")
 
 
 @torch.distributions.register_kl(InverseWishart, InverseWishart)

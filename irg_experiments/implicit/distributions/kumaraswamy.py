@@ -31,7 +31,7 @@ class Kumaraswamy(Reparameterizable, torch.distributions.Kumaraswamy):
     def _draw(self, shape: Size, generator: Generator | None) -> Tensor:
         a, b = self.concentration1, self.concentration0
         uniform = standard_uniform(shape, a, generator)
-        exponential = -torch.log1p(-uniform).clamp(max=-torch.finfo(a.dtype).eps / 4)
+        exponential = -torch.log1p(-uniform).clamp(max=-torch.finfo(uniform.dtype).eps / 4)
         return inside_unit_interval((_log1mexp(exponential / b) / a).exp())
 
     def log_prob(self, value: Tensor) -> Tensor:

@@ -5,12 +5,11 @@ from typing import Any, Self
 
 import torch
 from torch import Generator, Size, Tensor
-from torch.distributions.utils import broadcast_all
 from torch.nn.functional import logsigmoid
 from torch.types import _size
 
 from irg_experiments.implicit.distributions.base import Reparameterizable
-from irg_experiments.implicit.distributions.dtypes import in_float64
+from irg_experiments.implicit.distributions.dtypes import broadcast_parameters, in_float64
 from irg_experiments.implicit.distributions.gamma import log_gamma_rsample
 from irg_experiments.implicit.distributions.hyperspherical_uniform import uniform_direction
 from irg_experiments.implicit.special.gamma_ratio import digamma_difference, log_gamma_ratio
@@ -44,7 +43,7 @@ class LKJCholesky(Reparameterizable, torch.distributions.LKJCholesky):
         if dim < 2:
             raise ValueError(f"dim must be an integer of at least 2, not {dim}")
         self.dim = dim
-        (self.concentration,) = broadcast_all(concentration)
+        (self.concentration,) = broadcast_parameters(concentration)
         # torch's own __init__ makes a Beta distribution, whose validation torch.func.vmap does not support
         torch.distributions.Distribution.__init__(self, self.concentration.shape, Size((dim, dim)), validate_args=validate_args)
 

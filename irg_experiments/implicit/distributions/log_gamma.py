@@ -3,10 +3,9 @@
 import torch
 from torch import Generator, Size, Tensor
 from torch.distributions import constraints
-from torch.distributions.utils import broadcast_all
 
 from irg_experiments.implicit.distributions.base import Reparameterizable
-from irg_experiments.implicit.distributions.dtypes import in_float64
+from irg_experiments.implicit.distributions.dtypes import broadcast_parameters, in_float64
 from irg_experiments.implicit.distributions.gamma import Gamma, kl_gamma_gamma, log_gamma_rsample
 from irg_experiments.implicit.special.gammainc import gammainc, gammaincc
 from irg_experiments.implicit.special.gammaincinv import log_gammaincinv
@@ -29,7 +28,7 @@ class LogGamma(Reparameterizable):
     support = constraints.real
 
     def __init__(self, concentration: Tensor | float, rate: Tensor | float = 1.0, validate_args: bool | None = None) -> None:
-        self.concentration, self.rate = broadcast_all(concentration, rate)
+        self.concentration, self.rate = broadcast_parameters(concentration, rate)
         super().__init__(self.concentration.shape, validate_args=validate_args)
 
     @property

@@ -2,6 +2,7 @@
 
 import torch
 from torch import Generator, Size, Tensor
+from torch.distributions import Distribution
 
 from irg_experiments.implicit.distributions.base import Reparameterizable
 from irg_experiments.implicit.sampling import standard_normal
@@ -54,3 +55,10 @@ def kl_normal_normal(p: Normal, q: Normal) -> Tensor:
     """KL(p ‖ q) = ((σ_p/σ_q)² − 1)/2 − ln(σ_p/σ_q) + ((μ_p − μ_q)/σ_q)²/2, in nats."""
     ratio = p.scale / q.scale
     return 0.5 * ((ratio - 1) * (ratio + 1) + ((p.loc - q.loc) / q.scale).square()) - ratio.log()
+
+
+def with_tails(distribution: Distribution) -> Distribution:
+    """Return the distribution, or in place of torch's Normal this package's: torch's ``cdf`` and ``icdf`` lose their tails."""
+    if type(distribution) is not torch.distributions.Normal:
+        return distribution
+    return Normal(distribution.loc, distribution.scale, validate_args=False)

@@ -4,19 +4,17 @@ import math
 
 import torch
 from torch import Generator, Size, Tensor
-from torch.distributions import constraints
 from torch.nn.functional import logsigmoid
 
-from irg_experiments.implicit.distributions.base import Reparameterizable
+from irg_experiments.implicit.distributions.directional import Directional, check_same_sphere
 from irg_experiments.implicit.distributions.dtypes import in_float64
 from irg_experiments.implicit.distributions.gamma import log_gamma_rsample
-from irg_experiments.implicit.distributions.hyperspherical_uniform import HypersphericalUniform, unit_vector
-from irg_experiments.implicit.distributions.von_mises_fisher import tangent
+from irg_experiments.implicit.distributions.hyperspherical_uniform import HypersphericalUniform
 from irg_experiments.implicit.special.gamma_ratio import digamma_difference, log_gamma_ratio
-from irg_experiments.implicit.special.von_mises_fisher import checked_dimension, log_sphere_area
+from irg_experiments.implicit.special.von_mises_fisher import log_sphere_area
 
 
-class PowerSpherical(Reparameterizable):
+class PowerSpherical(Directional):
     """PowerSpherical(loc, concentration), density C (1 + <loc, z>)^κ on the unit sphere in R^d.
 
     1/C = 2^(α+β) π^β Γ(α)/Γ(α + β), α = β + κ and β = (d − 1)/2, with respect to the area of the sphere.
@@ -32,35 +30,17 @@ class PowerSpherical(Reparameterizable):
 
     A sample is z = cos θ loc + sin θ v, with v uniform among the unit vectors orthogonal to loc and cos²(θ/2) ~ Beta(α, β), a
     ratio of two Gamma variables in log space, of which one carries its implicit gradient in κ. No draw is rejected, and
-    sin θ = 2 cos(θ/2) sin(θ/2) keeps its relative accuracy for large κ. A change of loc rotates z by the shortest rotation of
-    loc. Gradients with respect to ``loc`` are defined on the sphere: their radial part is arbitrary.
+    sin θ = 2 cos(θ/2) sin(θ/2) keeps its relative accuracy for large κ. For gradients with respect to ``loc`` see
+    ``Directional``.
 
     Source: De Cao & Aziz (2020), The power spherical distribution; Figurnov, Mohamed & Mnih (2018) for the gradient.
     """
 
-    arg_constraints = {"loc": unit_vector, "concentration": constraints.nonnegative}
-    support = unit_vector
-
-    def __init__(self, loc: Tensor, concentration: Tensor | float, validate_args: bool | None = None) -> None:
-        if loc.dim() == 0 or loc.shape[-1] < 2:
-            raise ValueError(f"loc must be a vector of at least 2 coordinates, but has shape {tuple(loc.shape)}")
-        if not isinstance(concentration, Tensor):
-            concentration = torch.as_tensor(concentration, dtype=loc.dtype, device=loc.device)
-        batch_shape = torch.broadcast_shapes(loc.shape[:-1], concentration.shape)
-        self.loc = loc.expand(batch_shape + loc.shape[-1:])
-        self.concentration = concentration.expand(batch_shape)
-        super().__init__(batch_shape, self.loc.shape[-1:], validate_args=validate_args)
-
-    @property
-    def dimension(self) -> int:
-        """d, the number of coordinates of a sample."""
-        return checked_dimension(self.event_shape[0])
-
-    def _draw(self, shape: Size, generator: Generator | None) -> Tensor:
-        loc, (alpha, beta) = self.loc.expand(shape), (b.expand(shape[:-1]) for b in self._betas())
+    def _polar(self, shape: Size, generator: Generator | None) -> tuple[Tensor, Tensor]:
+        alpha, beta = (b.expand(shape) for b in self._betas())
         odds = log_gamma_rsample(alpha, generator) - log_gamma_rsample(beta, generator)
-        cosine, sine = ((0.5 * logsigmoid(x)).exp().unsqueeze(-1) for x in (odds, -odds))  # of θ/2
-        return (cosine - sine) * (cosine + sine) * loc + 2 * sine * cosine * tangent(loc, generator)
+        cosine, sine = ((0.5 * logsigmoid(x)).exp() for x in (odds, -odds))  # of θ/2
+        return (cosine - sine) * (cosine + sine), 2 * sine * cosine
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The log-density, in nats; uses 1 + <loc, z> = 2 (1 − |z − loc|²/4), which stays accurate for large κ."""
@@ -79,21 +59,12 @@ class PowerSpherical(Reparameterizable):
         alpha, beta = self._betas()
         return (self.concentration / (alpha + beta)).unsqueeze(-1) * self.loc
 
-    @property
-    def mode(self) -> Tensor:
-        """loc."""
-        return self.loc
-
-    @property
-    def variance(self) -> Tensor:
-        """Variance per coordinate: A loc_i² + B (1 − loc_i²), A along loc and B along each orthogonal direction."""
+    def _spread(self) -> tuple[Tensor, Tensor]:
         alpha, beta = self._betas()
         total = alpha + beta
         along = 4 * (alpha / total) * (beta / total) / (total + 1)
         # E[sin² θ]/(d − 1) = 4 E[y (1 − y)]/(2β), y ~ Beta(α, β)
-        across = 2 * alpha / (total * (total + 1))
-        square = self.loc.square()
-        return along.unsqueeze(-1) * square + across.unsqueeze(-1) * (1 - square)
+        return along, 2 * alpha / (total * (total + 1))
 
     def _betas(self) -> tuple[Tensor, Tensor]:
         """Return α and β, both of the batch shape."""
@@ -115,7 +86,6 @@ def _entropy(concentration: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
 @torch.distributions.register_kl(PowerSpherical, HypersphericalUniform)
 def kl_power_spherical_hyperspherical_uniform(p: PowerSpherical, q: HypersphericalUniform) -> Tensor:
     """KL(p ‖ q) = ln(area of the sphere) − H(p), in nats."""
-    if p.dimension != q.dimension:
-        raise ValueError(f"the distributions have different dimensions, {p.dimension} and {q.dimension}")
+    check_same_sphere(p, q)
     divergence = log_sphere_area(q.dimension) - p.entropy()
     return divergence.expand(torch.broadcast_shapes(p.batch_shape, q.batch_shape))

@@ -6,11 +6,10 @@ from typing import Any, Self
 import torch
 from torch import Generator, Size, Tensor
 from torch.distributions import Distribution
-from torch.distributions.utils import broadcast_all
 from torch.types import _size
 
 from irg_experiments.implicit.distributions.base import Reparameterizable, exp_clamped
-from irg_experiments.implicit.distributions.dtypes import in_float64
+from irg_experiments.implicit.distributions.dtypes import broadcast_parameters, in_float64
 from irg_experiments.implicit.rule import implicit_sample
 from irg_experiments.implicit.sampling import standard_log_gamma, standard_normal
 from irg_experiments.implicit.special.stdtrit import stdtrit
@@ -41,7 +40,7 @@ class StudentT(Reparameterizable, torch.distributions.StudentT):
         scale: Tensor | float = 1.0,
         validate_args: bool | None = None,
     ) -> None:
-        self.df, self.loc, self.scale = broadcast_all(df, loc, scale)
+        self.df, self.loc, self.scale = broadcast_parameters(df, loc, scale)
         # without torch's own, whose parts for its sampler check their parameters even if that is turned off
         Distribution.__init__(self, self.df.shape, validate_args=validate_args)
 

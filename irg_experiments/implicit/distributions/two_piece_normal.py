@@ -5,9 +5,9 @@ import math
 import torch
 from torch import Generator, Size, Tensor
 from torch.distributions import constraints
-from torch.distributions.utils import broadcast_all
 
 from irg_experiments.implicit.distributions.base import Reparameterizable
+from irg_experiments.implicit.distributions.dtypes import broadcast_parameters
 from irg_experiments.implicit.rule import implicit_sample
 from irg_experiments.implicit.sampling import standard_normal, standard_uniform
 from irg_experiments.implicit.special.normal import log_ndtr, ndtri_exp
@@ -40,7 +40,7 @@ class TwoPieceNormal(Reparameterizable):
     def __init__(
         self, loc: Tensor | float, scale: Tensor | float, skewness: Tensor | float, validate_args: bool | None = None
     ) -> None:
-        self.loc, self.scale, self.skewness = broadcast_all(loc, scale, skewness)
+        self.loc, self.scale, self.skewness = broadcast_parameters(loc, scale, skewness)
         super().__init__(self.loc.shape, validate_args=validate_args)
 
     def _draw(self, shape: Size, generator: Generator | None) -> Tensor:

@@ -60,8 +60,8 @@ class Weibull(Reparameterizable, torch.distributions.Weibull):
 
     @property
     def mode(self) -> Tensor:
-        """λ ((k − 1)/k)^(1/k) for k ≥ 1, else 0."""
-        return self.scale * (1 - 1 / self.concentration).clamp(min=0).pow(1 / self.concentration)
+        """λ ((k − 1)/k)^(1/k), NaN for k < 1, where the density is unbounded at 0."""
+        return self.scale * (1 - 1 / self.concentration).pow(1 / self.concentration)
 
     @property
     def variance(self) -> Tensor:
@@ -75,7 +75,7 @@ class Weibull(Reparameterizable, torch.distributions.Weibull):
 def standard_log_exponential(shape: Size, like: Tensor, generator: Generator | None) -> Tensor:
     """Draw ln E, E ~ Exponential(1), of the given shape, finite in every dtype."""
     uniform = standard_uniform(shape, like, generator)
-    return (-torch.log1p(-uniform).clamp(max=-torch.finfo(like.dtype).eps / 4)).log()
+    return (-torch.log1p(-uniform).clamp(max=-torch.finfo(uniform.dtype).eps / 4)).log()
 
 
 @in_float64

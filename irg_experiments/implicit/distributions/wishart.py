@@ -7,15 +7,13 @@ import torch
 from torch import Generator, Size, Tensor
 from torch.types import _size
 
-from irg_experiments.implicit.distributions.base import Reparameterizable
+from irg_experiments.implicit.distributions.bartlett import Bartlett, bartlett_factor, df_and_matrix, inverse_factor
 from irg_experiments.implicit.distributions.dtypes import result_dtype, widened
-from irg_experiments.implicit.distributions.gamma import log_gamma_rsample
-from irg_experiments.implicit.sampling import standard_normal
 
 _SCALES = ("covariance_matrix", "precision_matrix", "scale_tril")
 
 
-class Wishart(Reparameterizable, torch.distributions.Wishart):
+class Wishart(Bartlett, torch.distributions.Wishart):
     """Wishart(df, V), density |X|^((df−p−1)/2) e^(−tr(V⁻¹X)/2) / (2^(df p/2) |V|^(df/2) Γ_p(df/2)), drop-in for torch's.
 
     Args:
@@ -44,17 +42,10 @@ class Wishart(Reparameterizable, torch.distributions.Wishart):
         scale_tril: Tensor | None = None,
         validate_args: bool | None = None,
     ):
-        given = {n: m for n, m in zip(_SCALES, (covariance_matrix, precision_matrix, scale_tril), strict=True) if m is not None}
-        if len(given) != 1:
-            raise ValueError(f"exactly one of {', '.join(_SCALES)} is needed, not {', '.join(given) or 'none'}")
-        ((name, matrix),) = given.items()
-        if matrix.dim() < 2:
-            raise ValueError(f"{name} must have at least two dimensions, not shape {tuple(matrix.shape)}")
-        df = torch.as_tensor(df, dtype=None if isinstance(df, Tensor) else matrix.dtype, device=matrix.device)
-        batch_shape = torch.broadcast_shapes(df.shape, matrix.shape[:-2])
-        self.df = df.expand(batch_shape)
-        setattr(self, name, matrix.expand(batch_shape + matrix.shape[-2:]))
-        torch.distributions.Distribution.__init__(self, batch_shape, matrix.shape[-2:], validate_args=validate_args)
+        df, name, matrix = df_and_matrix(df, dict(zip(_SCALES, (covariance_matrix, precision_matrix, scale_tril), strict=True)))
+        self.df = df
+        setattr(self, name, matrix.expand(df.shape + matrix.shape[-2:]))
+        torch.distributions.Distribution.__init__(self, df.shape, matrix.shape[-2:], validate_args=validate_args)
         self._unbroadcasted_scale_tril = _scale_tril(name, matrix)
 
     def expand(self, batch_shape: _size, _instance: Any = None) -> Self:
@@ -67,25 +58,14 @@ class Wishart(Reparameterizable, torch.distributions.Wishart):
         """Draw samples that carry their gradient; ``max_try_correction``, the number of torch's repetitions, is not needed."""
         return super().rsample(sample_shape, generator)
 
-    def rsample_tril(self, sample_shape: _size = Size(), generator: Generator | None = None) -> Tensor:
-        """Draw the lower Cholesky factor of a sample, with its gradient; accurate even if X is nearly singular."""
-        return self._draw_tril(self._extended_shape(sample_shape), generator)
-
-    def _draw(self, shape: Size, generator: Generator | None) -> Tensor:
-        factor = self._draw_tril(shape, generator)
-        return factor @ factor.mT
-
     def _draw_tril(self, shape: Size, generator: Generator | None) -> Tensor:
-        log_gamma = log_gamma_rsample(self._half_dfs().expand(shape[:-1]), generator)
-        # χ²(k) is 2 Gamma(k/2, 1)
-        diagonal = (0.5 * (log_gamma + math.log(2))).exp()
-        noise = standard_normal(shape, diagonal, generator)
-        return self._unbroadcasted_scale_tril @ (noise.tril(-1) + torch.diag_embed(diagonal))
+        return self._unbroadcasted_scale_tril @ bartlett_factor(self._half_dfs(), shape, generator)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The log-density with respect to the p (p + 1)/2 entries on and below the diagonal, in nats."""
         p = self.event_shape[-1]
-        dtype, value = result_dtype(self.df, value), widened(self._validated(value))
+        value = self._validated(value)
+        dtype, value = result_dtype(self.df, value), widened(value)
         scaled = torch.cholesky_solve(value, widened(self._unbroadcasted_scale_tril))
         quadratic = 0.5 * scaled.diagonal(dim1=-2, dim2=-1).sum(-1)
         log_det = torch.linalg.slogdet(value).logabsdet
@@ -105,19 +85,10 @@ class Wishart(Reparameterizable, torch.distributions.Wishart):
         factor = self.df - self.event_shape[-1] - 1
         return torch.where(factor > 0, factor, math.nan)[..., None, None] * self.covariance_matrix
 
-    def _half_dfs(self) -> Tensor:
-        """Return (df − i)/2 for i = 0..p−1, along a new last dimension."""
-        return 0.5 * (self.df.unsqueeze(-1) - torch.arange(self.event_shape[-1], dtype=self.df.dtype, device=self.df.device))
-
     def _half_log_det(self) -> Tensor:
         """Return (p ln 2 + ln |V|)/2."""
         log_diagonal = self._unbroadcasted_scale_tril.diagonal(dim1=-2, dim2=-1).log()
         return (log_diagonal + 0.5 * math.log(2)).sum(-1)
-
-    def _log_gamma(self) -> Tensor:
-        """Return ln Γ_p(df/2) without the domain check of ``torch.mvlgamma``, which synchronises with the device."""
-        p = self.event_shape[-1]
-        return self._half_dfs().lgamma().sum(-1) + 0.25 * p * (p - 1) * math.log(math.pi)
 
 
 def _scale_tril(name: str, matrix: Tensor) -> Tensor:
@@ -125,7 +96,4 @@ def _scale_tril(name: str, matrix: Tensor) -> Tensor:
         return matrix
     if name == "covariance_matrix":
         return torch.linalg.cholesky(matrix)
-    # V⁻¹ = U Uᵀ with U upper triangular, from the Cholesky factor of the matrix flipped along both axes; then L = U⁻ᵀ
-    factor = torch.linalg.cholesky(matrix.flip((-2, -1))).flip((-2, -1)).mT
-    identity = torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
-    return torch.linalg.solve_triangular(factor, identity, upper=False)
+    return inverse_factor(matrix, torch.linalg.cholesky)

@@ -42,7 +42,12 @@ class Sampler:
         self.repair_operator = self._repair_operator(name)
 
     def __call__(self, parameter: Tensor, generator: Generator | None = None, setting: int = 0) -> Tensor:
-        """Draw values of the shape and dtype of ``parameter``, without gradient; float16 and bfloat16 are drawn in float32."""
+        """Draw values of the shape and dtype of ``parameter``, without gradient; float16 and bfloat16 are drawn in float32.
+
+        For whole numbers the dtype is the default one.
+        """
+        if not parameter.is_floating_point():
+            parameter = parameter.to(torch.get_default_dtype())
         dtype, parameter = parameter.dtype, parameter.detach()
         if dtype in (torch.float16, torch.bfloat16):
             parameter = parameter.float()

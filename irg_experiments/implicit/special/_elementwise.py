@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from irg_experiments.implicit._autograd import apply, eager, forward_mode, is_differentiated, is_transformed
-from irg_experiments.implicit._kernel_cache import Formula
+from irg_experiments.implicit._kernel_cache import Formula, name_of
 from irg_experiments.implicit.compilation import EagerOnly, evaluate
 from irg_experiments.implicit.private_torch import forward_ad_level, set_forward_mode
 
@@ -88,6 +88,10 @@ class Partials:
 
     def __iter__(self) -> Iterator[Formula]:
         return iter(self.partials)
+
+    def __repr__(self) -> str:
+        # without an address: torch.jit.trace compares what it recorded in two calls, as text
+        return f"Partials({', '.join(map(name_of, self.partials))})"
 
 
 def kept(partials: Sequence[Formula]) -> tuple[Formula, ...] | Partials:
