@@ -141,7 +141,7 @@ def test_drop_in_for_torch():
 
 def test_a_number_is_no_value():
     with pytest.raises(ValueError, match="must be a Tensor"):
-        Wishart(torch.tensor(4.0), SCALE_TRIL.float()).log_prob(1)
+        Wishart(torch.tensor(4.0), scale_tril=SCALE_TRIL.float()).log_prob(1)
 
 
 def draw(df: torch.Tensor, tril: torch.Tensor) -> torch.Tensor:
