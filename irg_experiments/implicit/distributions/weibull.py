@@ -60,8 +60,8 @@ class Weibull(Reparameterizable, torch.distributions.Weibull):
 
     @property
     def mode(self) -> Tensor:
-        """λ ((k − 1)/k)^(1/k), NaN for k < 1, where the density is unbounded at 0."""
-        return self.scale * (1 - 1 / self.concentration).pow(1 / self.concentration)
+        """λ ((k − 1)/k)^(1/k) for k ≥ 1, else 0."""
+        return self.scale * (1 - 1 / self.concentration).clamp(min=0).pow(1 / self.concentration)
 
     @property
     def variance(self) -> Tensor:
