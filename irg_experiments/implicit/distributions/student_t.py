@@ -11,6 +11,7 @@ from torch.types import _size
 from irg_experiments.implicit.distributions.base import Reparameterizable, broadcast_parameters, exp_clamped, in_float64
 from irg_experiments.implicit.rule import implicit_sample
 from irg_experiments.implicit.sampling import standard_log_gamma, standard_normal
+from irg_experiments.implicit.special.gamma_ratio import log_gamma_ratio
 from irg_experiments.implicit.special.stdtrit import stdtrit
 from irg_experiments.implicit.special.student_t import stdtr, student_t_sample_grad
 
@@ -110,4 +111,4 @@ def _entropy(df: Tensor) -> Tensor:
 
 def _log_normaliser(df: Tensor) -> Tensor:
     """ln(√(π df) Γ(df/2) / Γ((df + 1)/2))."""
-    return 0.5 * (math.pi * df).log() + (0.5 * df).lgamma() - (0.5 * df + 0.5).lgamma()
+    return 0.5 * (math.pi * df).log() - log_gamma_ratio(0.5 * df, torch.full_like(df, 0.5))
