@@ -14,7 +14,7 @@ from torch import Tensor
 from irg_experiments.implicit.compilation import evaluate
 from irg_experiments.implicit.special._inverse import edges, inverse
 from irg_experiments.implicit.special.betaincinv import beta_log_odds, beta_quantile_start
-from irg_experiments.implicit.special.student_t import _log_gamma_ratio, student_t_sample_grad
+from irg_experiments.implicit.special.student_t import _log_peak, student_t_sample_grad
 
 
 def stdtrit(df: Tensor | float, p: Tensor | float) -> Tensor:
@@ -49,7 +49,7 @@ def _quantile_grad_p(df: Tensor, p: Tensor, t: Tensor) -> Tensor:
     near, size = torch.where(far, 0.0, t), torch.where(far, t, 1.0).abs()
     power = 0.5 * (finite + 1) * (near * (near / finite)).log1p()
     power = torch.where(far, (finite + 1) * (size.log() - 0.5 * finite.log()), power)
-    return math.sqrt(math.pi) * (power - _log_gamma_ratio(finite)).exp()
+    return (power - _log_peak(finite)).exp()
 
 
 def _stdtrit(df: Tensor, p: Tensor) -> Tensor:
