@@ -19,7 +19,7 @@ NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 
 def test_every_program_of_the_page_is_run():
-    assert len(EXAMPLES) == PAGE.count("```python") == 6
+    assert len(EXAMPLES) == PAGE.count("```python") == 7
 
 
 @pytest.mark.parametrize(("heading", "program", "printed"), EXAMPLES, ids=[heading for heading, *_ in EXAMPLES])

@@ -141,3 +141,18 @@ def test_dtypes_are_promoted_as_torch_does():
     torch.testing.assert_close(
         implicit.Gamma(a, a, validate_args=False).log_prob(0.5), td.Gamma(a, a, validate_args=False).log_prob(0.5)
     )
+
+
+@pytest.mark.parametrize("df", [59.0, 61.0, 1e4, 1e7, 1e10])
+@pytest.mark.parametrize("t", [0.1, -5.0])
+def test_the_density_of_student_t_with_many_degrees_of_freedom(df: float, t: float):
+    """The difference of ln Γ in its normaliser keeps its digits."""
+    with mp.workdps(50):
+        n, square = mp.mpf(df), mp.mpf(t) ** 2
+        expected = mp.loggamma((n + 1) / 2) - mp.loggamma(n / 2) - mp.log(mp.pi * n) / 2
+        expected = torch.tensor(float(expected - (n + 1) / 2 * mp.log1p(square / n)), dtype=torch.float64)
+    arguments = [torch.tensor(value, dtype=torch.float64, requires_grad=True) for value in (df, t)]
+    log_prob = implicit.StudentT(arguments[0]).log_prob(arguments[1])
+    torch.testing.assert_close(log_prob.detach(), expected, rtol=0, atol=4e-15)
+    (density,) = torch.autograd.grad(implicit.special.stdtr(*arguments), arguments[1])
+    torch.testing.assert_close(density, expected.exp(), rtol=3e-14, atol=0)

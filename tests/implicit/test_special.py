@@ -83,6 +83,12 @@ EXAMPLES = {
     "von_mises_cdf": Example(special.von_mises_cdf, von_mises_cdf, VON_MISES_ARGUMENTS, VON_MISES_OUTSIDE),
     "betainc": Example(special.betainc, scipy.special.betainc, BETA_ARGUMENTS, BETA_OUTSIDE),
     "stdtr": Example(special.stdtr, scipy.special.stdtr, STUDENT_ARGUMENTS, STUDENT_OUTSIDE),
+    "student_t_log_peak": Example(
+        special.student_t_log_peak,
+        lambda df: scipy.stats.t.logpdf(0, df),
+        ((0.3,), (4.0,), (59.0,), (61.0,), (90.0,)),
+        ((-1.0,), (float("nan"),)),
+    ),
     "gammainc": Example(special.gammainc, scipy.special.gammainc, GAMMA_ARGUMENTS, GAMMA_OUTSIDE),
     "gammaincc": Example(special.gammaincc, scipy.special.gammaincc, GAMMA_ARGUMENTS, GAMMA_OUTSIDE),
 }
@@ -150,7 +156,13 @@ def test_transformations_and_broadcasting(name: str):
 # functions of the same arguments that share a formula compile as one
 COMPILED_TOGETHER = (("exp1e",), ("ndtr", "log_ndtr"), ("gammainc", "gammaincc"), ("ndtri_exp",), ("von_mises_cdf",))
 # machine code for these would take half of the time of this file
-TRACED_TOGETHER = (("owens_t", "skew_normal_cdf"), ("inverse_gaussian_cdf", "inverse_gaussian_sf"), ("betainc",), ("stdtr",))
+TRACED_TOGETHER = (
+    ("owens_t", "skew_normal_cdf"),
+    ("inverse_gaussian_cdf", "inverse_gaussian_sf"),
+    ("betainc",),
+    ("stdtr",),
+    ("student_t_log_peak",),
+)
 
 
 def test_every_function_is_compiled():

@@ -13,7 +13,7 @@ from irg_experiments.implicit.distributions.dtypes import broadcast_parameters, 
 from irg_experiments.implicit.rule import implicit_sample
 from irg_experiments.implicit.sampling import standard_log_gamma, standard_normal
 from irg_experiments.implicit.special.stdtrit import stdtrit
-from irg_experiments.implicit.special.student_t import stdtr, student_t_sample_grad
+from irg_experiments.implicit.special.student_t import stdtr, student_t_log_peak, student_t_sample_grad
 
 
 class StudentT(Reparameterizable, torch.distributions.StudentT):
@@ -100,15 +100,10 @@ def _finite_sample_grad(df: Tensor, t: Tensor) -> Tensor:
 @in_float64
 def _log_density(df: Tensor, t: Tensor) -> Tensor:
     half = 0.5 * df
-    return -(half + 0.5) * (t * t / df).log1p() - _log_normaliser(df)
+    return -(half + 0.5) * (t * t / df).log1p() + student_t_log_peak(df)
 
 
 @in_float64
 def _entropy(df: Tensor) -> Tensor:
     half = 0.5 * df
-    return (half + 0.5) * ((half + 0.5).digamma() - half.digamma()) + _log_normaliser(df)
-
-
-def _log_normaliser(df: Tensor) -> Tensor:
-    """ln(√(π df) Γ(df/2) / Γ((df + 1)/2))."""
-    return 0.5 * (math.pi * df).log() + (0.5 * df).lgamma() - (0.5 * df + 0.5).lgamma()
+    return (half + 0.5) * ((half + 0.5).digamma() - half.digamma()) - student_t_log_peak(df)

@@ -22,7 +22,7 @@ from irg_experiments.implicit.special.ndtri import ndtri
 from irg_experiments.implicit.special.normal import log_ndtr, ndtr, ndtri_exp
 from irg_experiments.implicit.special.owens_t import owens_t, skew_normal_cdf, skew_normal_sample_grad
 from irg_experiments.implicit.special.stdtrit import stdtrit
-from irg_experiments.implicit.special.student_t import stdtr, student_t_sample_grad
+from irg_experiments.implicit.special.student_t import stdtr, student_t_log_peak, student_t_sample_grad
 from irg_experiments.implicit.special.truncated_normal import truncated_ndtri
 from irg_experiments.implicit.special.two_piece_normal import two_piece_normal_sample_grad
 from irg_experiments.implicit.special.von_mises import circular_variance, von_mises_cdf, von_mises_sample_grad
@@ -75,6 +75,7 @@ __all__ = [
     "skew_normal_sample_grad",
     "stdtr",
     "stdtrit",
+    "student_t_log_peak",
     "student_t_sample_grad",
     "truncated_ndtri",
     "two_piece_normal_sample_grad",

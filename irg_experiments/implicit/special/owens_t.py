@@ -20,7 +20,7 @@ from torch import Tensor
 
 from irg_experiments.implicit.special._elementwise import elementwise
 from irg_experiments.implicit.special._von_mises_fisher_coefficients import legendre_rule
-from irg_experiments.implicit.special.normal import ndtr
+from irg_experiments.implicit.special.normal import _hazard, _hazard_slope, ndtr
 
 _RULE = legendre_rule(28)
 _ROOT_HALF = math.sqrt(0.5)
@@ -68,7 +68,8 @@ def skew_normal_sample_grad(shape: Tensor | float, x: Tensor | float) -> Tensor:
         x: the sample, any real number; broadcast with ``shape``.
 
     Returns:
-        The derivative, differentiable in both arguments. Relative error at most 5e-15 in float64 and 5e-7 in float32.
+        The derivative, differentiable in both arguments, twice with a relative error of 1e-9 in float64. Relative error at
+        most 5e-15 in float64 and 5e-7 in float32.
 
     Source: Figurnov, Mohamed & Mnih (2018), univariate case: −(∂F/∂α)/p, in which Owen's T does not occur.
     """
@@ -158,19 +159,9 @@ def _skew_normal_density(alpha: Tensor, x: Tensor) -> Tensor:
     return 2 * (-0.5 * x.square()).exp() / math.sqrt(2 * math.pi) * ndtr(alpha * x)
 
 
-def _hazard(w: Tensor) -> Tensor:
-    """φ(w)/Φ(w)."""
-    return math.sqrt(2 / math.pi) / torch.special.erfcx(-_ROOT_HALF * w)
-
-
-def _hazard_slope(w: Tensor) -> Tensor:
-    hazard = _hazard(w)
-    # 0 · ∞ where the hazard underflows
-    return -hazard * (torch.where(hazard > 0, w, 0.0) + hazard)
-
-
 def _skew_normal_sample_grad(alpha: Tensor, x: Tensor) -> Tensor:
-    return _hazard(alpha * x) / (1 + alpha.square())
+    hazard = math.sqrt(2 / math.pi) / torch.special.erfcx(-_ROOT_HALF * alpha * x)
+    return hazard / (1 + alpha.square())
 
 
 def _sample_grad_by_shape(alpha: Tensor, x: Tensor) -> Tensor:

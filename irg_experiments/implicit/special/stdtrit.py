@@ -14,10 +14,7 @@ from torch import Tensor
 from irg_experiments.implicit.compilation import evaluate
 from irg_experiments.implicit.special._inverse import edges, inverse
 from irg_experiments.implicit.special.betaincinv import beta_log_odds, beta_quantile_start
-from irg_experiments.implicit.special.student_t import student_t_sample_grad
-
-# from these degrees of freedom, ratios of Gamma functions come from a series
-_MANY = 60.0
+from irg_experiments.implicit.special.student_t import _log_peak, student_t_sample_grad
 
 
 def stdtrit(df: Tensor | float, p: Tensor | float) -> Tensor:
@@ -52,18 +49,7 @@ def _quantile_grad_p(df: Tensor, p: Tensor, t: Tensor) -> Tensor:
     near, size = torch.where(far, 0.0, t), torch.where(far, t, 1.0).abs()
     power = 0.5 * (finite + 1) * (near * (near / finite)).log1p()
     power = torch.where(far, (finite + 1) * (size.log() - 0.5 * finite.log()), power)
-    return math.sqrt(math.pi) * (power - _log_gamma_ratio(finite)).exp()
-
-
-def _log_gamma_ratio(df: Tensor) -> Tensor:
-    """ln(Γ((df + 1)/2) / (Γ(df/2) √df)), for many df by its series in powers of 1/df (DLMF 5.11.13)."""
-    many = df >= _MANY
-    few = torch.where(many, 1.0, df)
-    direct = (0.5 * few + 0.5).lgamma() - (0.5 * few).lgamma() - 0.5 * few.log()
-    v = 2 / torch.where(many, df, _MANY)
-    square = v * v
-    series = v * (-1 / 8 + square * (1 / 192 + square * (-1 / 640 + square * (17 / 14336 - square * 31 / 18432))))
-    return torch.where(many, series - 0.5 * math.log(2), direct)
+    return (power - _log_peak(finite)).exp()
 
 
 def _stdtrit(df: Tensor, p: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from irg_experiments.implicit.special._elementwise import elementwise
+from irg_experiments.implicit.special.normal import _hazard, _hazard_slope
 
 
 def two_piece_normal_sample_grad(skewness: Tensor | float, x: Tensor | float) -> Tensor:
@@ -18,7 +19,8 @@ def two_piece_normal_sample_grad(skewness: Tensor | float, x: Tensor | float) ->
         x: the sample, any real number; broadcast with ``skewness``.
 
     Returns:
-        The derivative, differentiable in both arguments. Relative error at most 2e-15 in float64 and 1e-6 in float32.
+        The derivative, differentiable in both arguments, twice with a relative error of 1e-9 in float64. Relative error at
+        most 2e-15 in float64 and 1e-6 in float32.
 
     Source: Figurnov, Mohamed & Mnih (2018), univariate case: −(∂F/∂γ)/p.
     """
@@ -27,6 +29,12 @@ def two_piece_normal_sample_grad(skewness: Tensor | float, x: Tensor | float) ->
 
 def _mills(t: Tensor) -> Tensor:
     return math.sqrt(0.5 * math.pi) * torch.special.erfcx(math.sqrt(0.5) * t)
+
+
+def _mills_and_slope(t: Tensor) -> tuple[Tensor, Tensor]:
+    """M and M′ = t M − 1, from the hazard 1/M(t) at −t, whose derivatives keep their digits."""
+    mills = 1 / _hazard(-t)
+    return mills, _hazard_slope(-t) * mills.square()
 
 
 def _parts(gamma: Tensor, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -43,12 +51,12 @@ def _two_piece_normal_sample_grad(gamma: Tensor, x: Tensor) -> Tensor:
 def _sample_grad_by_skewness(gamma: Tensor, x: Tensor) -> Tensor:
     size, _, t = _parts(gamma, x)
     weight = 2 / (1 + gamma.square())
-    mills = _mills(t)
+    mills, slope = _mills_and_slope(t)
     turn = torch.where(x < 0, t, -t) / gamma  # dt/dγ
-    return -size / gamma.square() + weight * (t * mills - 1) * turn - gamma * weight.square() * mills
+    return -size / gamma.square() + weight * slope * turn - gamma * weight.square() * mills
 
 
 def _sample_grad_by_x(gamma: Tensor, x: Tensor) -> Tensor:
     _, k, t = _parts(gamma, x)
-    slope = 1 / gamma + 2 / (1 + gamma.square()) * (t * _mills(t) - 1) * k
+    slope = 1 / gamma + 2 / (1 + gamma.square()) * _mills_and_slope(t)[1] * k
     return torch.where(x < 0, -slope, slope)

@@ -33,8 +33,8 @@ _PI_REST = 1.2246467991473532e-16
 def von_mises_icdf(p: Tensor | float, concentration: Tensor | float) -> Tensor:
     """The solution z of F(z) = p on [−π, π] for the distribution function F of vM(0, κ); differentiable in p and κ.
 
-    dz/dκ is the derivative of a sample at a fixed distribution function, ``von_mises_sample_grad``, and dz/dp is the reciprocal
-    of the density.
+    F(z) = ∫_{−π}^z e^{κ cos t} dt / (2π I0(κ)). dz/dκ = −(∂F/∂κ)/q(z) is the derivative of a sample at a fixed distribution
+    function, ``von_mises_sample_grad``, and dz/dp = 1/q(z) = 2π I0(κ) e^{−κ cos z} the reciprocal of the density.
 
     Args:
         p: probability, 0 ≤ p ≤ 1.
@@ -45,7 +45,11 @@ def von_mises_icdf(p: Tensor | float, concentration: Tensor | float) -> Tensor:
         p = 1/2; NaN outside the domain. Relative error at most 1e-14 in float64 and 1e-7 in float32 for the given float p, for
         κ up to 1e10 and p or 1 − p from 1e-300. An error of p itself is multiplied by p/(z density).
 
-    Source: Hill (1977), ACM Algorithm 518, for the normal approximation; the module's docstring describes the computation.
+    Raises:
+        NotImplementedError: the third derivative that involves κ is requested.
+
+    Source: Hill (1977), ACM Algorithm 518, for the normal approximation at the start; Figurnov, Mohamed & Mnih (2018) for the
+    derivatives. The module's docstring describes the computation.
     """
     return inverse(_von_mises_icdf, (_quantile_grad_p, _quantile_grad_concentration), p, concentration)
 
