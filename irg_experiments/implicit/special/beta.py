@@ -39,12 +39,12 @@ import math
 import torch
 from torch import Tensor
 
-from irg_experiments.implicit.special._arithmetic import horner, inside
+from irg_experiments.implicit.special._arithmetic import horner, inside, reciprocals
 from irg_experiments.implicit.special._beta_coefficients import BETA_RULES, DIGAMMA_TERMS, STIRLING_TERMS, BetaRule
 from irg_experiments.implicit.special._elementwise import derivative_of, differentiable, elementwise
 
 # C in the boundary between the two sides
-_SIDE = 0.75
+_SIDE = 0.5
 
 
 def beta_sample_grad(a: Tensor | float, b: Tensor | float, z: Tensor | float) -> tuple[Tensor, Tensor]:
@@ -204,31 +204,35 @@ def _reduced_derivatives(
     terms, last, ratios = _recurrence(k, a, b, x)
     r_integral, s_integral, s0 = _tail_integrals(k, a + k.steps, b, x, other)
 
+    top = a + b + k.steps
     # sum E from the last term to the first and G from the first to the last: then all terms of each have one sign
-    bracket = -_digamma_difference(k, a + k.steps, b) - log_x
+    bracket = -_digamma_difference(k, a + k.steps, b, top) - log_x
     e = last * (bracket * s0 + r_integral)
-    for n in reversed(range(k.steps)):
-        e = e + terms[n] * (bracket + ratios[n])
-        bracket = bracket - b * ratios[n] / (a + n)
-    bracket = log_other + _digamma_difference(k, b + k.steps, a)
-    for n in range(k.steps):
-        bracket = bracket + a * ratios[n] / (b + n)
+    for n, inverse in reversed(list(enumerate(_reciprocals(k, a)))):
+        e = torch.addcmul(e, terms[n], bracket + ratios[n])
+        bracket = torch.addcmul(bracket, b * ratios[n], inverse, value=-1)
+    bracket = log_other + _digamma_difference(k, b + k.steps, a, top)
+    for ratio, inverse in zip(ratios, _reciprocals(k, b), strict=True):
+        bracket = torch.addcmul(bracket, a * ratio, inverse)
     g = torch.zeros_like(a)
-    for n in range(k.steps):
-        g = g + terms[n] * bracket
-        bracket = bracket + ratios[n]
+    for term, ratio in zip(terms, ratios, strict=True):
+        g = torch.addcmul(g, term, bracket)
+        bracket = bracket + ratio
     return e, g + last * (bracket * s0 + s_integral)
 
 
 def _recurrence(k: BetaRule, a: Tensor, b: Tensor, x: Tensor) -> tuple[list[Tensor], Tensor, list[Tensor]]:
     """The factors of the brackets, the factor of the remainder at a + steps, and 1/(a + b + n)."""
-    factor, terms, ratios = torch.ones_like(a), [], []
-    for n in range(k.steps):
-        total = a + b + n
-        terms.append(factor / (a + n))
-        ratios.append(1 / total)
-        factor = terms[-1] * (x * total)
-    return terms, factor, ratios
+    factor, terms, total = torch.ones_like(a), [], a + b
+    for n, inverse in enumerate(_reciprocals(k, a)):
+        terms.append(factor * inverse)
+        factor = terms[-1] * (x * (total + n))
+    return terms, factor, _reciprocals(k, total)
+
+
+def _reciprocals(k: BetaRule, a: Tensor) -> list[Tensor]:
+    """1/a, …, 1/(a + steps − 1)."""
+    return [1 / a, *reciprocals(a, k.steps - 1)]
 
 
 def _tail_integrals(k: BetaRule, a: Tensor, b: Tensor, x: Tensor, other: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -237,17 +241,18 @@ def _tail_integrals(k: BetaRule, a: Tensor, b: Tensor, x: Tensor, other: Tensor)
     Of r and s, the one that may be much smaller than l is computed as a logarithm h, and the other one as the rest of l.
     """
     small, sign, slope, half = _sides(a, b, x, other)
-    total = a + b
+    negative = -a - b
     length = _tail_length(k, a, b, x, other, small, sign, slope)
 
     signed, scaled = sign * length, slope * length
     s0, sl, sh = torch.zeros_like(a), torch.zeros_like(a), torch.zeros_like(a)
-    for node, weight in zip(k.nodes, k.weights, strict=True):
-        h = _log_of_change(k, small, signed * node)
-        value = (scaled * node - total * h).exp() * weight
+    for n, (node, weight) in enumerate(zip(k.nodes, k.weights, strict=True)):
+        exponent = signed * node
+        h = _log_of_change(small, exponent.expm1() if n < k.careful else exponent.exp() - 1)
+        value = torch.add(negative * h, scaled, alpha=node).exp() * weight
         s0 = s0 + value
-        sl = sl + value * node
-        sh = sh + value * h
+        sl = torch.add(sl, value, alpha=node)
+        sh = torch.addcmul(sh, value, h)
     sl = length * sl
     return length * torch.where(half, sl + sh, sh), length * torch.where(half, -sh, sl - sh), length * s0
 
@@ -258,14 +263,11 @@ def _sides(a: Tensor, b: Tensor, x: Tensor, other: Tensor) -> tuple[Tensor, Tens
     return torch.where(half, x, other), torch.where(half, -1.0, 1.0).to(x.dtype), torch.where(half, -a, b), half
 
 
-def _log_of_change(k: BetaRule, small: Tensor, exponent: Tensor) -> Tensor:
-    """ln(1 + small (e^exponent − 1)); the quick way, by Kahan's ratio ln(u)/(u − 1), has a relative error of eps/|exponent|."""
-    if not k.quick:
-        return (small * exponent.expm1()).log1p()
-    change = small * (exponent.exp() - 1)
-    moved = 1 + change
-    same = moved == 1
-    return torch.where(same, change, moved.log() * (change / torch.where(same, 1.0, moved - 1)))
+def _log_of_change(small: Tensor, change: Tensor) -> Tensor:
+    """ln(1 + small change), with the error of the sum in its argument added."""
+    scaled = small * change
+    moved = 1 + scaled
+    return moved.log() + (scaled - (moved - 1))
 
 
 def _tail_length(
@@ -276,18 +278,18 @@ def _tail_length(
     first = a * other - b * x
     length = 2 * k.cut / (first + (first * first + 2 * k.cut * total * x * other).sqrt())
     for _ in range(k.rounds):
-        change = (sign * length).expm1()
-        inner = 1 + small * change
-        phi = total * (small * change).log1p() - slope * length
-        rate = total * sign * small * (1 + change) / inner - slope
+        ratio = (sign * length).exp()
+        inner = 1 + small * (ratio - 1)
+        phi = total * inner.log() - slope * length
+        rate = total * sign * small * ratio / inner - slope
         # a step from a length that is far too large may become negative
         length = torch.maximum(length - (phi / k.cut).log() * phi / rate, 0.3 * length)
     return length.detach()  # the integrals do not depend on it
 
 
-def _digamma_difference(k: BetaRule, p: Tensor, d: Tensor) -> Tensor:
-    """ψ(p + d) − ψ(p) for p ≥ steps, with a small relative error also where d is small."""
-    i, j = 1 / p, 1 / (p + d)
+def _digamma_difference(k: BetaRule, p: Tensor, d: Tensor, q: Tensor) -> Tensor:
+    """ψ(q) − ψ(p) for q = p + d and p ≥ steps, with a small relative error also where d is small."""
+    i, j = 1 / p, 1 / q
     i2, j2 = i * i, j * j
     terms = DIGAMMA_TERMS[: k.terms]
     rest = i2 * horner(terms, i2) - j2 * horner(terms, j2)

@@ -36,4 +36,4 @@ def digamma_difference(a: Tensor, d: Tensor) -> Tensor:
     """
     large = a > _LARGE
     x, small = torch.where(large, a, _LARGE), torch.where(large, 1.0, a)
-    return torch.where(large, _digamma_difference(_SERIES, x, d), (small + d).digamma() - small.digamma())
+    return torch.where(large, _digamma_difference(_SERIES, x, d, x + d), (small + d).digamma() - small.digamma())

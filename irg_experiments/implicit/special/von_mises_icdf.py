@@ -18,12 +18,11 @@ import torch
 from torch import Tensor
 
 from irg_experiments.implicit.compilation import evaluate
-from irg_experiments.implicit.special._beta_coefficients import BETA_RULES
+from irg_experiments.implicit.special._beta_coefficients import LEGENDRE_NODES, LEGENDRE_WEIGHTS
 from irg_experiments.implicit.special._inverse import halley, inverse, iterate, normal_quantile
 from irg_experiments.implicit.special.von_mises import von_mises_sample_grad
 
 _STEPS = 3
-_RULE = BETA_RULES[torch.float64]
 # the integrand is e^−36 at the end of the interval
 _CUT = 36.0
 # π − math.pi
@@ -94,7 +93,7 @@ def _von_mises_icdf_step(concentration: Tensor, log_tail: Tensor, rest: Tensor, 
     first = torch.where(centre, 0.0, z)
     length = torch.where(centre, z, _tail_length(k, z, u))
     integral = torch.zeros_like(z)
-    for node, weight in zip(_RULE.nodes, _RULE.weights, strict=True):
+    for node, weight in zip(LEGENDRE_NODES, LEGENDRE_WEIGHTS, strict=True):
         half = 0.5 * node * length
         integral = integral + weight * (-2 * k * (first + half).sin() * half.sin()).exp()
     integral = length * integral
