@@ -64,7 +64,7 @@ class BetaPrime(ReparameterizableByLogarithm):
         a = torch.where(low, self.concentration1, self.concentration0)
         b = torch.where(low, self.concentration0, self.concentration1)
         tail = betainc(a, b, x)
-        return torch.where(low == upper, 1 - tail, tail)
+        return torch.where(low, 1 - tail, tail) if upper else torch.where(low, tail, 1 - tail)
 
     @property
     def mean(self) -> Tensor:

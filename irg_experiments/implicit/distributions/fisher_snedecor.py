@@ -72,7 +72,7 @@ class FisherSnedecor(ReparameterizableByLogarithm, torch.distributions.FisherSne
         x = torch.where(low, numerator, denominator) / (numerator + denominator)
         a, b = torch.where(low, self.df1, self.df2) / 2, torch.where(low, self.df2, self.df1) / 2
         tail = betainc(a, b, x)
-        return torch.where(low == upper, 1 - tail, tail)
+        return torch.where(low, 1 - tail, tail) if upper else torch.where(low, tail, 1 - tail)
 
     def entropy(self) -> Tensor:
         """ln B(df1/2, df2/2) + (1 − df1/2) ψ(df1/2) − (1 + df2/2) ψ(df2/2) + s ψ(s) + ln(df2/df1), s = (df1 + df2)/2."""
