@@ -82,7 +82,9 @@ def integrands(k, exact):
     length = beta._tail_length(k, top, b, x, other, small, sign, slope)
     total = sum(terms) + last * beta._tail_integrals(exact, top, b, x, other)[2]
     columns = (e, g, total, last, top + b, of_e, of_g, small, sign, slope, length)
-    e, g, total, last, both, of_e, of_g, small, sign, slope, length = (c.numpy().astype(np.longdouble)[:, None] for c in columns)
+    e, g, total, last, both, of_e, of_g, small, sign, slope, length = (
+        c.numpy().astype(np.longdouble)[:, None] for c in columns
+    )
 
     end = REACH / k.cut
     points, weights = extended_legendre(POINTS)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from irg_experiments.implicit import special
+from tests.truth.beta import truth
 from tests.truth.tables import table
 
 
@@ -267,6 +268,19 @@ def test_beta_against_mpmath(dtype: torch.dtype, relative: float, absolute: floa
     assert worst_relative_error(grads[0][held], da[held]) < relative
     assert worst_relative_error(grads[1][held], db[held]) < relative
     assert (special.betainc(*arguments).double() - cdf).abs().max() < absolute
+
+
+def test_beta_where_the_sides_meet():
+    """There the integrands have the steepest end, and terms of opposite sign."""
+    rows = [
+        (381.9, 0.01002, 0.99802),
+        (0.01533, 712.9, 0.0010713),
+        (0.010681922688, 4.6942198235, 0.0695475843),
+        (0.02, 766.0, 6.2e-4),
+    ]
+    expected = torch.tensor([[float(value) for value in truth(*row)[:2]] for row in rows], dtype=torch.float64)
+    grads = special.beta_sample_grad(*torch.tensor(rows, dtype=torch.float64).unbind(1))
+    assert worst_relative_error(torch.stack(grads, 1), expected) < 2.5e-14
 
 
 @pytest.mark.parametrize(("dtype", "relative", "absolute"), PRECISIONS)
