@@ -163,7 +163,7 @@ class _Kernel:
         return result if len(shape) == 1 else result.view(result.shape[:-1] + shape)
 
     def _is_due(self, count: int) -> bool:
-        """Whether enough elements were computed for the kernel, which is there unless it is to be compiled in this process."""
+        """Whether to use a kernel from now on: enough elements were computed, and no call has to wait for it."""
         if self.elements >= _PATIENCE:
             return not self._is_awaited(count)
         if self.elements < _PATIENCE_TO_LOAD or self.looked_for or self.device != "cpu":

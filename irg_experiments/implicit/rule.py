@@ -9,6 +9,7 @@ For a univariate distribution S is the cumulative distribution function F, and d
 depend on the sampler, so z may come from any sampler, including rejection.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -117,6 +118,28 @@ def reparameterize(
         if jacobian.shape != value.shape + value.shape[-1:] * event_dim:
             raise ValueError(f"jacobian has shape {tuple(jacobian.shape)}, which does not fit samples of {tuple(value.shape)}")
     return apply(_FirstOrder, _ForwardModeFirstOrder, _EagerFirstOrder, value, noise, jacobian.detach(), event_dim)
+
+
+def reparameterize_where_steep(
+    value: Tensor, standardization: Callable[[Tensor], Tensor], slope: Tensor, inner: Tensor
+) -> Tensor:
+    """``reparameterize`` with a gradient of 0 where the slope ∂S/∂z has rounded to 0 or is not finite.
+
+    There the sample is beyond the range in which S has digits, or beyond that of the dtype.
+
+    Args:
+        value: the samples of a univariate distribution.
+        standardization: S, as for ``reparameterize``.
+        slope: ∂S/∂z at the samples.
+        inner: a point at which S and its derivatives are finite, broadcast with ``value``; it replaces such samples.
+    """
+    value, slope = value.detach(), slope.detach()
+    if derivative_order() > 1:
+        return reparameterize(value, standardization)
+    steep = (slope != 0) & (slope.abs() < math.inf)
+    noise = standardization(torch.where(steep, value, inner))
+    noise = torch.where(steep, noise, noise.detach())
+    return reparameterize(value, lambda _: noise, jacobian=torch.where(steep, slope, 1.0))
 
 
 def _with_jacobian(value: Tensor, standardization: Callable[[Tensor], Tensor], event_dim: int) -> tuple[Tensor, Tensor]:

@@ -11,7 +11,8 @@ from torch.types import _size
 
 from irg_experiments.implicit._autograd import is_traced
 from irg_experiments.implicit.distributions.quantile import numerical_icdf
-from irg_experiments.implicit.rule import reparameterize
+from irg_experiments.implicit.distributions.tails import between, support_ends
+from irg_experiments.implicit.rule import reparameterize_where_steep
 
 
 class Reparameterizable(Distribution, abc.ABC):
@@ -160,6 +161,8 @@ class ReparameterizableByLogarithm(Reparameterizable):
         return self._log_icdf(value).exp()
 
     def _inside_icdf(self, probability: Tensor) -> Tensor:
+        if type(self).icdf is not ReparameterizableByLogarithm.icdf:  # overridden
+            return super()._inside_icdf(probability)
         return exp_clamped(self._log_icdf(probability))
 
     def _saturated(self, value: Tensor) -> Tensor:
@@ -211,7 +214,7 @@ def reparameterize_by_cdf(value: Tensor, distribution: Distribution) -> Tensor:
     """Attach dz/dφ = −(∂F/∂φ)/q(z) to samples of a univariate distribution.
 
     Above the median −``survival_function`` replaces ``cdf`` if ``distribution`` has it: the two differ by a constant, and the
-    survival function keeps the digits of the upper tail.
+    survival function keeps the digits of the upper tail. The gradient is 0 where the density has rounded to 0 or is infinite.
     """
 
     def standardization(z: Tensor) -> Tensor:
@@ -222,7 +225,7 @@ def reparameterize_by_cdf(value: Tensor, distribution: Distribution) -> Tensor:
 
     with torch.no_grad():
         density = distribution.log_prob(value).exp()
-    return reparameterize(value, standardization, jacobian=density)
+    return reparameterize_where_steep(value, standardization, density, between(*support_ends(distribution, value)))
 
 
 def exp_clamped(log_value: Tensor) -> Tensor:

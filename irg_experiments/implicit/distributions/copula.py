@@ -13,8 +13,7 @@ from torch.types import _size
 from irg_experiments.implicit.distributions.base import Reparameterizable
 from irg_experiments.implicit.distributions.dtypes import widened
 from irg_experiments.implicit.distributions.quantile import quantile, unvalidated
-from irg_experiments.implicit.distributions.reparameterized import check_univariate
-from irg_experiments.implicit.distributions.tails import log_tails, probe, support_ends
+from irg_experiments.implicit.distributions.tails import check_univariate, log_tails, probe, support_ends
 from irg_experiments.implicit.sampling import standard_normal
 from irg_experiments.implicit.special.normal import log_ndtr, ndtri_exp
 
@@ -38,13 +37,12 @@ class Copula(Reparameterizable):
 
     ``rsample`` computes x and inverts F_k: a normal marginal in closed form, others numerically from the logarithm of the
     smaller tail, to adjacent floats, as ``Truncated`` does. The gradient is the implicit one of F_k(z_k) = Φ(x_k),
-    dz_k = (φ(x_k) dx_k − dF_k)/q_k(z_k) with dx = dL ε, to the marginals and to L; it is not finite where the density of a draw
+    dz_k = (φ(x_k) dx_k − dF_k)/q_k(z_k) with dx = dL ε, to the marginals and to L; it is 0 where the density of a draw
     rounds to 0 or overflows. Second derivatives through samples of marginals that are not normal need nested transformations of
     torch.func, such as jacrev(jacrev(f)); otherwise they raise NotImplementedError.
 
     Valid range: ``log_prob`` and ``rsample`` are accurate in both tails of marginals with ``survival_function``, and up to
-    1 − F = eps in the upper tail of others; beyond, x_k is held at its last value. Draws are at most the square root of the
-    largest float.
+    1 − F = eps in the upper tail of others; beyond, x_k is held at its last value.
 
     Source: Song (2000), Multivariate dispersion models generated from Gaussian copula; Figurnov, Mohamed & Mnih (2018) for the
     gradient.
@@ -69,7 +67,9 @@ class Copula(Reparameterizable):
         shapes = [part.batch_shape[:-1] if self.stacked else part.batch_shape for part in parts]
         batch_shape = torch.broadcast_shapes(scale_tril.shape[:-2], *shapes)
         dtypes = [probe(part).dtype for part in parts]
-        scale_tril = scale_tril.to(functools.reduce(torch.promote_types, dtypes, scale_tril.dtype))
+        dtype = functools.reduce(torch.promote_types, dtypes, scale_tril.dtype)
+        if dtype != scale_tril.dtype:  # rows that have length 1 to the rounding of their own dtype
+            scale_tril = torch.nn.functional.normalize(scale_tril.to(dtype), dim=-1)
         self.scale_tril = scale_tril.expand(batch_shape + scale_tril.shape[-2:])
         self.parts = self._expanded(parts, batch_shape, count)
         super().__init__(batch_shape, Size((count,)), validate_args=validate_args)

@@ -7,7 +7,7 @@ from torch import Generator, Size, Tensor
 
 from irg_experiments.implicit._autograd import is_differentiated, is_traced
 from irg_experiments.implicit.distributions.base import Reparameterizable
-from irg_experiments.implicit.distributions.dtypes import in_float64
+from irg_experiments.implicit.distributions.dtypes import in_float64, widened
 from irg_experiments.implicit.distributions.gamma import log_gamma_rsample
 from irg_experiments.implicit.private_torch import softmax_backward
 from irg_experiments.implicit.rule import implicit_sample
@@ -29,10 +29,12 @@ class Dirichlet(Reparameterizable, torch.distributions.Dirichlet):
     """
 
     def _draw(self, shape: Size, generator: Generator | None) -> Tensor:
-        concentration = self.concentration.expand(shape)
+        concentration = widened(self.concentration).expand(shape)
         if is_traced():
-            return softmax_from_largest(log_gamma_rsample(concentration, generator))
-        return _Normalised.apply(standard_log_gamma(concentration, generator), concentration)
+            theta = softmax_from_largest(log_gamma_rsample(concentration, generator))
+        else:
+            theta = _Normalised.apply(standard_log_gamma(concentration, generator), concentration)
+        return theta.to(self.concentration.dtype)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The log-density, in nats, with respect to the first K − 1 components."""

@@ -9,11 +9,12 @@ from torch.nn.functional import pad
 
 from irg_experiments.implicit._autograd import derivative_order
 from irg_experiments.implicit.distributions.base import Reparameterizable, ReparameterizableByCDF
+from irg_experiments.implicit.distributions.dtypes import widened
 from irg_experiments.implicit.distributions.normal import with_tails
-from irg_experiments.implicit.distributions.quantile import at_ends, invert, unvalidated
-from irg_experiments.implicit.distributions.reparameterized import check_univariate, sample_from
-from irg_experiments.implicit.distributions.tails import survival_function
-from irg_experiments.implicit.rule import reparameterize
+from irg_experiments.implicit.distributions.quantile import at_ends, quantile, unvalidated
+from irg_experiments.implicit.distributions.reparameterized import sample_from
+from irg_experiments.implicit.distributions.tails import between, check_univariate, support_ends, survival_function
+from irg_experiments.implicit.rule import reparameterize, reparameterize_where_steep
 from irg_experiments.implicit.sampling import standard_uniform
 
 
@@ -60,8 +61,11 @@ class MixtureSameFamily(ReparameterizableByCDF, torch.distributions.MixtureSameF
             flat = reparameterize(flat, lambda z: self._noise(factors, z.reshape(value.shape)), event_dim=min(ndims, 1))
             return flat.reshape(value.shape)
         if not self.event_shape:
-            noise, density = self._scalar_transform(factors, value)
-            return reparameterize(value, lambda _: noise, jacobian=density)
+            with torch.no_grad():
+                density = (self._weights() * factors.log_prob(self._per_component(value)).exp()).sum(-1)
+            ends = support_ends(factors, density.new_zeros(()))
+            inner = between(*(end[..., 0] if end.dim() else end for end in ends))
+            return reparameterize_where_steep(value, lambda z: self._noise(factors, z), density, inner)
         noise, jacobian = self._vector_transform(factors, value)
         flat = reparameterize(value.flatten(-ndims), lambda _: noise, event_dim=1, jacobian=jacobian)
         return flat.reshape(value.shape)
@@ -76,23 +80,26 @@ class MixtureSameFamily(ReparameterizableByCDF, torch.distributions.MixtureSameF
         index = pick.reshape(pick.shape + (1,) * (len(self.event_shape) + 1)).expand((*pick.shape, 1, *self.event_shape))
         return draws.gather(len(shape), index).squeeze(len(shape))
 
+    def cdf(self, value: Tensor) -> Tensor:
+        """P(Z ≤ value) of a mixture of scalars, from the distribution functions of the components."""
+        return (self._weights() * with_tails(self.component_distribution).cdf(self._per_component(value))).sum(-1)
+
     def survival_function(self, value: Tensor) -> Tensor:
         """P(Z > value) of a mixture of scalars, from the survival functions of the components."""
-        tails = survival_function(self.component_distribution, self._per_component(value))
+        tails = survival_function(with_tails(self.component_distribution), self._per_component(value))
         return (self._weights() * tails).sum(-1)
 
     def icdf(self, value: Tensor) -> Tensor:
         """The quantile at probability ``value`` of a mixture of scalars; differentiable in it and every parameter.
 
         It is between the least and the largest quantile of the components, and found there by bisection and Newton's method. If
-        the components have no ``icdf``, the search is over their support. Tails are as accurate as those of the components:
-        torch's Normal is replaced by that of this package, but other classes of torch have a ``cdf`` with an absolute error of
-        1e-16 (1e-7 in float32), and quantiles at smaller tail probabilities are those of about this probability.
+        the components have no ``icdf``, the search is over their support. Tails are as accurate as those of the components.
+        Components of torch's Normal are computed by that of this package. Other classes of torch have a ``cdf`` with an
+        absolute error of 1e-16 (1e-7 in float32): quantiles at smaller tail probabilities are those of about this probability.
         """
         if self.event_shape:
             raise NotImplementedError("a mixture of vectors has no icdf")
         mixture = unvalidated(self)
-        mixture._component_distribution = with_tails(mixture.component_distribution)
         try:
             ends = mixture._bracket(value)
         except NotImplementedError:
@@ -100,26 +107,17 @@ class MixtureSameFamily(ReparameterizableByCDF, torch.distributions.MixtureSameF
         return at_ends(value, mixture._inner_icdf, *ends)
 
     def _inner_icdf(self, value: Tensor) -> Tensor:
-        p = value.float() if value.dtype in (torch.float16, torch.bfloat16) else value
-        upper = p > 0.5
-
-        def log_tail(z: Tensor) -> Tensor:
-            return torch.where(upper, self.survival_function(z), self.cdf(z)).clamp(min=0.0).log()
-
-        limit = torch.finfo(p.dtype).max
-        # quantiles of components may overflow; those of torch's are −∞ where p is below rounding, which is no upper end
+        p = widened(value)
+        # quantiles of torch's distributions are −∞ where p is below rounding, which is no upper end
         left, right = self._bracket(p)
-        left, right = left.clamp(-limit, limit), torch.where(right == -math.inf, limit, right.clamp(max=limit))
-        target = torch.where(upper, 1 - p, p).log()
-        quantile = invert(log_tail, self.log_prob, target.expand(left.shape), upper, left, right)
-        noise, density = self._scalar_transform(self._factors(), quantile)
-        # F, or F − 1 where the survival function keeps its digits
-        return reparameterize(quantile, lambda _: noise - p, jacobian=density).to(value.dtype)
+        right = torch.where(right == -math.inf, math.inf, right)
+        p, upper = p.expand(left.shape), p > 0.5
+        return quantile(self, upper, torch.where(upper, 1 - p, p).log(), left, right).to(value.dtype)
 
     def _bracket(self, value: Tensor) -> tuple[Tensor, Tensor]:
         """Return the least and the largest quantile of the components, without gradient."""
         with torch.no_grad():
-            quantiles = self.component_distribution.icdf(self._per_component(value))
+            quantiles = with_tails(self.component_distribution).icdf(self._per_component(value))
         return quantiles.amin(-1), quantiles.amax(-1)
 
     def _saturated(self, value: Tensor) -> Tensor:
@@ -152,15 +150,7 @@ class MixtureSameFamily(ReparameterizableByCDF, torch.distributions.MixtureSameF
             name = type(base).__name__
             raise ValueError(f"rsample needs scalars or Independent over scalars, but {name} has dependent coordinates")
         check_univariate(base)
-        return base
-
-    def _scalar_transform(self, factors: Distribution, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Return S and its density."""
-        point, probs = self._per_component(value), self._weights()
-        _, noise = _mixed(factors, point, probs, 0)
-        with torch.no_grad():
-            density = (probs * factors.log_prob(point).exp()).sum(-1)
-        return noise.squeeze(-1), density
+        return with_tails(base)
 
     def _noise(self, factors: Distribution, value: Tensor) -> Tensor:
         """Return S of the flattened event, differentiable in the value, too."""

@@ -59,6 +59,7 @@ def kl_normal_normal(p: Normal, q: Normal) -> Tensor:
 
 def with_tails(distribution: Distribution) -> Distribution:
     """Return the distribution, or in place of torch's Normal this package's: torch's ``cdf`` and ``icdf`` lose their tails."""
-    if type(distribution) is not torch.distributions.Normal:
+    normal = torch.distributions.Normal
+    if not isinstance(distribution, normal) or type(distribution).cdf is not normal.cdf:
         return distribution
     return Normal(distribution.loc, distribution.scale, validate_args=False)

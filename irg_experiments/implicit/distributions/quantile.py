@@ -10,8 +10,15 @@ from torch.distributions import Distribution
 
 from irg_experiments.implicit._autograd import is_abstract, is_traced
 from irg_experiments.implicit.distributions.dtypes import result_dtype, widened
-from irg_experiments.implicit.distributions.tails import log_tail, probe, support_ends
-from irg_experiments.implicit.rule import reparameterize
+from irg_experiments.implicit.distributions.tails import (
+    between,
+    check_univariate,
+    log_tail,
+    probe,
+    support_ends,
+    survival_function,
+)
+from irg_experiments.implicit.rule import reparameterize_where_steep
 
 _Distribution = TypeVar("_Distribution", bound=Distribution)
 
@@ -68,7 +75,7 @@ class _Equation(NamedTuple):
     falling: Tensor
 
     def narrowed(self, left: Tensor, right: Tensor, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the part of the bracket that holds the solution, and what ``log_tail(z)`` lacks of the target."""
+        """Return the part of the bracket that holds the solution, and the difference of the target and ``log_tail(z)``."""
         lack = self.target - self.log_tail(z)
         before = torch.where(self.falling, lack < 0, lack > 0)
         return torch.where(before, z, left), torch.where(before, right, z), lack
@@ -123,25 +130,41 @@ def quantile(distribution: Distribution, upper: Tensor, log_probability: Tensor,
     """Solve ln F(z) = log_probability, or ln(1 − F(z)) where ``upper``, for z between ``low`` and ``high``.
 
     Differentiable in the probability and the parameters of the distribution by the implicit rule; the logarithms keep the
-    derivatives accurate for tiny probabilities.
+    derivatives accurate for tiny probabilities. The gradient is 0 where the density of z has rounded to 0 or is infinite.
 
     Args:
         distribution: one that does not validate its arguments (see ``unvalidated``), with ``cdf`` and ``log_prob``.
         upper: which tail the probability is of.
         log_probability: its logarithm. The solution has its shape and dtype, float32 or float64.
-        low: lower end of the part of the support to search; −∞ becomes minus the square root of the largest float.
+        low: lower end of the part of the support to search; −∞ becomes minus a quarter of the largest float.
         high: upper end, likewise.
     """
-    limit = math.sqrt(torch.finfo(log_probability.dtype).max)
-    left, right = (end.clamp(-limit, limit).to(log_probability).expand(log_probability.shape) for end in (low, high))
+    limit = 0.25 * torch.finfo(log_probability.dtype).max
+    left, right = (
+        torch.where(end.abs() == math.inf, end.sign() * limit, end).expand(log_probability.shape)
+        for end in (end.to(log_probability) for end in (low, high))
+    )
 
     def tail(z: Tensor) -> Tensor:
         return log_tail(distribution, upper, z)
 
     with torch.no_grad():
         value = invert(tail, distribution.log_prob, log_probability, upper, left, right)
-        hazard = (distribution.log_prob(value) - tail(value)).exp()
-    return reparameterize(value, lambda z: tail(z) - log_probability, jacobian=torch.where(upper, -hazard, hazard))
+        log_density, found = distribution.log_prob(value).detach(), tail(value).detach()
+    # a tail that has rounded to 0 has no logarithm: there the equation is that of the probabilities themselves
+    lost = found == -math.inf
+    some_lost = is_traced() or is_abstract(value) or bool(lost.any())
+
+    def equation(z: Tensor) -> Tensor:
+        lack = tail(z) - log_probability
+        if not some_lost:
+            return lack
+        probability = torch.where(upper, survival_function(distribution, z), distribution.cdf(z))
+        return torch.where(lost, probability - log_probability.exp(), lack)
+
+    slope = torch.where(lost, log_density, log_density - found).exp()
+    inner = between(*support_ends(distribution, value))
+    return reparameterize_where_steep(value, equation, torch.where(upper, -slope, slope), inner)
 
 
 def numerical_icdf(distribution: Distribution, value: Tensor) -> Tensor:
@@ -150,8 +173,10 @@ def numerical_icdf(distribution: Distribution, value: Tensor) -> Tensor:
     Differentiable in the value, and in every parameter in which the cdf is.
 
     Raises:
-        TypeError: the distribution has no cdf.
+        TypeError: the distribution is discrete or has no cdf.
+        ValueError: it has vector events.
     """
+    check_univariate(distribution)
     like, base = probe(distribution), unvalidated(distribution)
     low, high = support_ends(base, widened(like))
 
@@ -173,13 +198,8 @@ def at_ends(value: Tensor, inside: Callable[[Tensor], Tensor], low: Tensor, high
 
 def unvalidated(distribution: _Distribution) -> _Distribution:
     """Return a copy that accepts all values, and so do all that it wraps: bisection may try some just outside the support."""
-    copy: _Distribution = distribution.expand(distribution.batch_shape)
-    _accept_all(copy)
+    copy: _Distribution = type(distribution).__new__(type(distribution))
+    for name, part in vars(distribution).items():
+        setattr(copy, name, unvalidated(part) if isinstance(part, Distribution) else part)
+    copy._validate_args = False
     return copy
-
-
-def _accept_all(distribution: Distribution) -> None:
-    distribution._validate_args = False
-    for part in vars(distribution).values():
-        if isinstance(part, Distribution):
-            _accept_all(part)

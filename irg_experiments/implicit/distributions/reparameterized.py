@@ -5,10 +5,11 @@ from contextlib import contextmanager
 
 import torch
 from torch import Generator, Size, Tensor
-from torch.distributions import Distribution, Independent, MixtureSameFamily, TransformedDistribution, constraints
+from torch.distributions import Distribution, Independent, constraints
 from torch.types import _size
 
 from irg_experiments.implicit.distributions.base import Reparameterizable, ReparameterizableByCDF, reparameterize_by_cdf
+from irg_experiments.implicit.distributions.tails import check_univariate
 
 
 class Reparameterized(ReparameterizableByCDF):
@@ -25,7 +26,7 @@ class Reparameterized(ReparameterizableByCDF):
 
     Everything except ``rsample`` is delegated to ``base``. If ``base`` has a ``survival_function``, the gradient is accurate in
     the upper tail too. If ``sample`` of ``base`` takes no generator, the global one of the device takes the state of the given
-    one for the draw. The gradient is not finite if the density of a draw rounds to 0. Second derivatives need
+    one for the draw. The gradient is 0 where the density of a draw rounds to 0. Second derivatives need
     nested transformations of torch.func, such as jacrev(jacrev(f)); otherwise they raise NotImplementedError.
 
     Source: Figurnov, Mohamed & Mnih (2018).
@@ -88,37 +89,6 @@ class Reparameterized(ReparameterizableByCDF):
 
     def __repr__(self) -> str:
         return f"Reparameterized({self.base})"
-
-
-def check_univariate(base: Distribution) -> None:
-    """Raise TypeError or ValueError with a remedy unless ``base`` is continuous, of scalars, and has a cdf."""
-    name = type(base).__name__
-    if _is_discrete(base):
-        raise TypeError(
-            f"{name} is discrete, so its samples have no derivative: use a continuous relaxation or the score function"
-        )
-    if base.event_shape:
-        raise ValueError(
-            f"{name} has events of shape {tuple(base.event_shape)}, but must have scalar events: wrap its univariate parts"
-        )
-    if not _has_cdf(base):
-        raise TypeError(f"{name} has no cdf: use its class in irg_experiments.implicit, if any, or add cdf in a subclass")
-
-
-def _is_discrete(base: Distribution) -> bool:
-    try:
-        return base.support is not None and base.support.is_discrete
-    except NotImplementedError:
-        return False
-
-
-def _has_cdf(base: Distribution) -> bool:
-    method = type(base).cdf
-    if isinstance(base, TransformedDistribution) and method is TransformedDistribution.cdf:
-        return _has_cdf(base.base_dist)
-    if isinstance(base, MixtureSameFamily) and method is MixtureSameFamily.cdf:
-        return _has_cdf(base.component_distribution)
-    return method is not Distribution.cdf
 
 
 def sample_from(base: Distribution, sample_shape: _size = Size(), generator: Generator | None = None) -> Tensor:

@@ -5,9 +5,40 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, constraints
+from torch.distributions import Distribution, MixtureSameFamily, TransformedDistribution, constraints
 
 from irg_experiments.implicit.special.normal import log_ndtr
+
+
+def check_univariate(base: Distribution) -> None:
+    """Raise TypeError or ValueError with a remedy unless ``base`` is continuous, of scalars, and has a cdf."""
+    name = type(base).__name__
+    if _is_discrete(base):
+        raise TypeError(
+            f"{name} is discrete, so its samples have no derivative: use a continuous relaxation or the score function"
+        )
+    if base.event_shape:
+        raise ValueError(
+            f"{name} has events of shape {tuple(base.event_shape)}, but must have scalar events: wrap its univariate parts"
+        )
+    if not _has_cdf(base):
+        raise TypeError(f"{name} has no cdf: use its class in irg_experiments.implicit, if any, or add cdf in a subclass")
+
+
+def _is_discrete(base: Distribution) -> bool:
+    try:
+        return base.support is not None and base.support.is_discrete
+    except NotImplementedError:
+        return False
+
+
+def _has_cdf(base: Distribution) -> bool:
+    method = type(base).cdf
+    if isinstance(base, TransformedDistribution) and method is TransformedDistribution.cdf:
+        return _has_cdf(base.base_dist)
+    if isinstance(base, MixtureSameFamily) and method is MixtureSameFamily.cdf:
+        return _has_cdf(base.component_distribution)
+    return method is not Distribution.cdf
 
 
 def probe(distribution: Distribution) -> Tensor:

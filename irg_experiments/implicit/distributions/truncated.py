@@ -10,8 +10,7 @@ from torch.distributions import Distribution, constraints
 from irg_experiments.implicit.distributions.base import Reparameterizable
 from irg_experiments.implicit.distributions.dtypes import in_float64, result_dtype, widened
 from irg_experiments.implicit.distributions.quantile import at_ends, quantile, unvalidated
-from irg_experiments.implicit.distributions.reparameterized import check_univariate
-from irg_experiments.implicit.distributions.tails import between, log_tail, log_tails, probe, support_ends
+from irg_experiments.implicit.distributions.tails import between, check_univariate, log_tail, log_tails, probe, support_ends
 from irg_experiments.implicit.sampling import standard_uniform
 from irg_experiments.implicit.special.normal import limited_log_ndtr
 from irg_experiments.implicit.special.truncated_normal import truncated_ndtri
@@ -44,7 +43,7 @@ class Truncated(Reparameterizable):
 
     ``rsample`` inverts T(z) = T(low) + u (T(high) − T(low)) in log space, u ~ Uniform(0, 1), where T is F, or the survival
     function if low is above the median. For a normal base that is ``special.truncated_ndtri``; others are inverted by bisection
-    and Newton's method, up to the square root of the largest float, with some 20 evaluations of the cdf (see ``quantile.py``).
+    and Newton's method, with some 20 evaluations of the cdf (see ``quantile.py``).
     The gradient is that of the equation at fixed u. ``icdf`` inverts it at a given probability, and is differentiable in that
     too.
 
@@ -88,7 +87,7 @@ class Truncated(Reparameterizable):
             if not (_log_mass(self._ends()) > -math.inf).all():
                 raise ValueError(
                     f"{type(self.base).__name__} has no mass between low and high in {self.low.dtype}: widen the interval, "
-                    "use float64, or use a base with log_cdf and log_survival_function"
+                    "use float64, or a base with survival_function, or with log_cdf and log_survival_function"
                 )
 
     @constraints.dependent_property(is_discrete=False, event_dim=0)

@@ -90,7 +90,8 @@ def _hazard_slope(x: Tensor) -> Tensor:
     rest = horner(MILLS_SERIES, square)  # x² (1 + x/h)
     near = torch.where(series, _SERIES_TAIL, x)
     h = _log_ndtr_slope(near)
-    return torch.where(series, -rest / (1 - square * rest).square(), -h * (near + h))
+    centre = torch.where(h > 0, -h * (torch.where(h > 0, near, 0.0) + h), 0.0)  # 0 as x → ∞
+    return torch.where(series, -rest / (1 - square * rest).square(), centre)
 
 
 # φ(x)/Φ(x), the derivative of ln Φ

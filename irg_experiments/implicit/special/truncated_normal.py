@@ -24,12 +24,12 @@ def truncated_ndtri(a: Tensor | float, b: Tensor | float, p: Tensor | float, q: 
         a: lower end; −∞ for none.
         b: upper end > a; ∞ for none.
         p: probability, 0 < p < 1.
-        q: 1 − p, given apart as it may be too small to be a difference. Its share of the derivative in p is part of dx/dp. The
-            four are broadcast.
+        q: 1 − p, as an argument of its own, so that it may be smaller than the rounding of p. The derivative in q is 0; dx/dp
+            is that of p and q together. The four are broadcast.
 
     Returns:
-        x, between a and b. It has as many digits as ln Φ(x): absolute error at most 4 eps max(1, |x|). Where |x| is large,
-        derivatives lose a few times eps x².
+        x, between a and b; NaN for a ≥ b. Absolute error at most 4 eps max(1, |x|), unless the interval is so narrow that
+        ln Φ(a) and ln Φ(b) differ in few digits. Where |x| is large, derivatives lose a few times eps x².
 
     Source: Figurnov, Mohamed & Mnih (2018), univariate case, for the derivatives.
     """
@@ -50,21 +50,22 @@ def _solution(a: Tensor, b: Tensor, p: Tensor, q: Tensor) -> Tensor:
     mixed = torch.where(near, 1.0, share + rest * (small - big).exp()).log()
     x = _ndtri_exp(big + torch.where(near, torch.log1p(-torch.where(near, lack, 0.0)), mixed))
     x = torch.maximum(torch.minimum(x, high), low)
-    return torch.where(mirrored, -x, x)
+    return torch.where(a < b, torch.where(mirrored, -x, x), math.nan)
 
 
 def _end_grads(a: Tensor, b: Tensor, p: Tensor, q: Tensor, x: Tensor) -> Tensor:
     """dx/da and dx/db along a new first dimension.
 
     In a tail both are multiplied by m(x)/(m(a) dx/da + m(b) dx/db), which is 1 but for the rounding of x; m = Φ/φ or, above the
-    mean, (1 − Φ)/φ. It keeps the digits of their sum's distance from 1, the derivative in the location.
+    mean, (1 − Φ)/φ. So 1 − dx/da − dx/db, the derivative in the location, keeps its digits.
     """
     by_a, by_b = q * _density_ratio(a, x), p * _density_ratio(b, x)
     mirrored = a > 0
     tail = mirrored | (b < 0)
 
     def mills(end: Tensor) -> Tensor:
-        distance = torch.where(tail, torch.where(mirrored, end, -end), 1.0)
+        # at infinite ends, which have no share, any finite value
+        distance = torch.where(tail & (end.abs() < math.inf), torch.where(mirrored, end, -end), 1.0)
         return math.sqrt(0.5 * math.pi) * torch.special.erfcx(math.sqrt(0.5) * distance)
 
     total = torch.where(tail, mills(a) * by_a + mills(b) * by_b, 1.0)
