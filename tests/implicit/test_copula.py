@@ -10,6 +10,7 @@ import torch
 import torch.distributions as td
 
 from irg_experiments import implicit
+from irg_experiments.implicit.distributions.copula import _quantile
 from tests.statistics import DRAWS, assert_law, assert_mean, seed
 
 CORRELATION = torch.tensor([[1.0, 0.6, -0.3], [0.6, 1.0, 0.2], [-0.3, 0.2, 1.0]], dtype=torch.float64)
@@ -154,3 +155,25 @@ def test_dtype_is_that_of_the_marginals_and_the_factor():
     assert implicit.Copula(wide, torch.eye(2)).rsample().dtype == torch.float64
     with pytest.raises(ValueError, match="one element per coordinate"):
         implicit.Copula(implicit.Gamma(torch.tensor(1.0), torch.tensor(1.0)), torch.eye(2))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_gradient_where_the_upper_tail_of_a_marginal_has_no_digits(dtype: torch.dtype):
+    """torch's Exponential has no survival function: beyond 1 − F = eps the draw is held, and scales with the parameter."""
+    rate, x = torch.tensor(2.0, dtype=dtype, requires_grad=True), torch.tensor([-6.0, 0.0, 3.0, 9.0], dtype=dtype)
+    value = _quantile(td.Exponential(rate), x)
+    (grad,) = torch.autograd.grad(value.sum(), rate)
+    torch.testing.assert_close(grad, -(value / rate).sum().detach(), rtol=1e-5, atol=0)
+
+
+def test_no_gradient_is_nan_at_the_end_of_a_support():
+    low, x = torch.tensor(0.0, requires_grad=True), torch.linspace(-9, 9, 200, requires_grad=True)
+    value = _quantile(td.Uniform(low, 1.0), x)
+    assert ((value >= 0) & (value <= 1)).all()
+    assert not any(grad.isnan().any() for grad in torch.autograd.grad(value.sum(), (low, x)))
+
+
+def test_a_factor_in_float32_serves_marginals_in_float64():
+    tril = torch.tensor([[1.0, 0.0], [0.6, 0.8]])
+    q = implicit.Copula(implicit.Normal(torch.zeros(2, dtype=torch.float64), 1.0), tril, validate_args=True)
+    assert q.sample().dtype == torch.float64

@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
+import mpmath
 import numpy as np
 import pytest
 import scipy.special
@@ -247,3 +248,37 @@ def test_under_compile(name: str, backend: str):
     arguments = [column.float() for column in columns(EXAMPLES[name].arguments)]
     function = getattr(special, name)
     torch.testing.assert_close(torch.compile(function, fullgraph=True, backend=backend)(*arguments), function(*arguments))
+
+
+@pytest.mark.parametrize(("df1", "df2", "p"), [(0.15, 20.0, 0.91), (0.3, 16.0, 0.7), (700.0, 0.55, 0.12), (3.0, 900.0, 1e-8)])
+def test_log_fdtri_against_mpmath(df1: float, df2: float, p: float):
+    mpmath.mp.dps = 30
+    found = special.log_fdtri(*(torch.tensor(x, dtype=torch.float64) for x in (df1, df2, p))).item()
+
+    def excess(y: mpmath.mpf) -> mpmath.mpf:
+        z = mpmath.exp(y) * df1 / df2
+        return mpmath.betainc(df1 / 2, df2 / 2, 0, z / (1 + z), regularized=True) - p
+
+    expected = mpmath.findroot(excess, (found, found + 1e-6))
+    assert abs(found - expected) < 1e-12 * max(1, abs(expected))
+
+
+@pytest.mark.parametrize(("a", "b", "p"), [(-1.0, 2.0, 0.3), (-math.inf, -3.0, 1e-8), (6.0, math.inf, 0.999), (2.0, 2.5, 0.5)])
+def test_truncated_ndtri_against_mpmath(a: float, b: float, p: float):
+    mpmath.mp.dps = 40
+    arguments = [torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in (a, b, p)]
+    x = special.truncated_ndtri(*arguments, 1 - arguments[2])
+    cdf = [mpmath.ncdf(end) for end in (a, b)]
+    p = mpmath.mpf(p)
+    target = (1 - p) * cdf[0] + p * cdf[1]
+    expected = mpmath.findroot(lambda y: mpmath.ncdf(y) / target - 1 if a < 0 else mpmath.ncdf(-y) / (1 - target) - 1, x.item())
+    eps = torch.finfo(torch.float64).eps
+    assert abs(x.item() - expected) <= 4 * eps * max(1, abs(expected))
+    density = [mpmath.npdf(end) if abs(end) < math.inf else 0 for end in (a, b)]
+    slopes = ((1 - p) * density[0], p * density[1], cdf[1] - cdf[0])
+    for grad, slope in zip(torch.autograd.grad(x, arguments), slopes, strict=True):
+        assert abs(grad.item() - slope / mpmath.npdf(expected)) <= 1e-13 * (slope / mpmath.npdf(expected)) * max(1, expected**2)
+
+
+def test_truncated_ndtri_is_nan_without_an_interval():
+    assert special.truncated_ndtri(torch.tensor([2.0, 0.0]), torch.tensor([1.0, 0.0]), 0.3, 0.7).isnan().all()

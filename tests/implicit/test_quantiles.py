@@ -262,6 +262,16 @@ def test_types_and_shapes(name: str):
         row.grid_distribution(validate_args=True).rsample_from(p + 1)
 
 
+@univariate
+def test_probabilities_of_another_dtype(name: str):
+    row = REGISTRY[name]
+    p = torch.tensor([[0.3], [0.7]], dtype=torch.float64)
+    narrow, wide = (row.make(*(part[:1] for part in row.parameters(dtype=dtype))) for dtype in (torch.float32, torch.float64))
+    assert narrow.icdf(p).dtype == wide.icdf(p.float()).dtype == torch.float64
+    torch.testing.assert_close(narrow.icdf(p), wide.icdf(p), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(wide.icdf(p.float()), wide.icdf(p), rtol=1e-5, atol=1e-5)
+
+
 @those(lambda row: not row.project and row.make is not REGISTRY["Truncated"].make)
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_types(name: str, dtype: torch.dtype):
@@ -383,6 +393,37 @@ def test_gradients_of_a_mixture_s_quantile_against_mpmath():
                 moved[index] = 1
                 slope = mpmath.diff(lambda *x, z=exact: cdf(z, *x), tuple(parameters), tuple(moved))
                 assert abs(ours + slope / density) < 1e-11 * max(1, abs(slope / density))
+
+
+def mixture_quantile(e: Tensor) -> Tensor:
+    components = implicit.Gumbel(torch.stack([e, 1 - e]), 1 + e, validate_args=False)
+    weights = td.Categorical(logits=torch.stack([e, 2 * e]), validate_args=False)
+    return implicit.MixtureSameFamily(weights, components, validate_args=False).icdf(torch.tensor(0.3, dtype=e.dtype))
+
+
+def test_derivatives_of_a_mixture_s_quantile_in_every_mode():
+    e, step = torch.tensor(0.7, dtype=torch.float64), 1e-4
+    above, at, below = (mixture_quantile(e + k * step) for k in (1, 0, -1))
+    for first in (torch.func.jacrev, torch.func.jacfwd):
+        torch.testing.assert_close(first(mixture_quantile)(e), (above - below) / (2 * step), rtol=1e-7, atol=0)
+        for second in (torch.func.jacrev, torch.func.jacfwd):
+            curvature = second(first(mixture_quantile))(e)
+            torch.testing.assert_close(curvature, (above - 2 * at + below) / step**2, rtol=1e-5, atol=0)
+
+
+def test_distributions_of_others_keep_their_validation():
+    inner = td.Normal(0.0, 1.0, validate_args=True)
+    implicit.Truncated(td.TransformedDistribution(inner, [td.AffineTransform(1.0, 2.0)]), -1.0, 3.0).sample()
+    assert inner._validate_args
+
+
+def test_an_overridden_quantile_is_used_for_given_uniforms():
+    class Doubled(implicit.InverseGamma):
+        def icdf(self, value: Tensor) -> Tensor:
+            return 2 * super().icdf(value)
+
+    q, p = Doubled(2.0, 1.0), torch.tensor([0.3])
+    torch.testing.assert_close(q.rsample_from(p), 2 * implicit.InverseGamma(2.0, 1.0).icdf(p))
 
 
 def test_a_distribution_without_quantiles_says_so():
