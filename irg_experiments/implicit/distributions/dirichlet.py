@@ -7,7 +7,7 @@ from torch import Generator, Size, Tensor
 
 from irg_experiments.implicit._autograd import is_differentiated, is_traced
 from irg_experiments.implicit.distributions.base import Reparameterizable
-from irg_experiments.implicit.distributions.dtypes import in_float64, widened
+from irg_experiments.implicit.distributions.dtypes import in_float64, result_dtype, widened
 from irg_experiments.implicit.distributions.gamma import log_gamma_rsample
 from irg_experiments.implicit.private_torch import softmax_backward
 from irg_experiments.implicit.rule import implicit_sample
@@ -34,7 +34,7 @@ class Dirichlet(Reparameterizable, torch.distributions.Dirichlet):
             theta = softmax_from_largest(log_gamma_rsample(concentration, generator))
         else:
             theta = _Normalised.apply(standard_log_gamma(concentration, generator), concentration)
-        return theta.to(self.concentration.dtype)
+        return theta.to(result_dtype(self.concentration))
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The log-density, in nats, with respect to the first K − 1 components."""

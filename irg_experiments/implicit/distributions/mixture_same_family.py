@@ -80,9 +80,9 @@ class MixtureSameFamily(ReparameterizableByCDF, torch.distributions.MixtureSameF
         index = pick.reshape(pick.shape + (1,) * (len(self.event_shape) + 1)).expand((*pick.shape, 1, *self.event_shape))
         return draws.gather(len(shape), index).squeeze(len(shape))
 
-    def cdf(self, value: Tensor) -> Tensor:
-        """P(Z ≤ value) of a mixture of scalars, from the distribution functions of the components."""
-        return (self._weights() * with_tails(self.component_distribution).cdf(self._per_component(value))).sum(-1)
+    def cdf(self, x: Tensor) -> Tensor:
+        """P(Z ≤ x) of a mixture of scalars, from the distribution functions of the components."""
+        return (self._weights() * with_tails(self.component_distribution).cdf(self._per_component(x))).sum(-1)
 
     def survival_function(self, value: Tensor) -> Tensor:
         """P(Z > value) of a mixture of scalars, from the survival functions of the components."""
