@@ -163,7 +163,7 @@ def quantile(distribution: Distribution, upper: Tensor, log_probability: Tensor,
         return torch.where(lost, probability - log_probability.exp(), lack)
 
     slope = torch.where(lost, log_density, log_density - found).exp()
-    inner = between(*support_ends(distribution, value))
+    inner = between(*support_ends(distribution, value.new_zeros(())))
     return reparameterize_where_steep(value, equation, torch.where(upper, -slope, slope), inner)
 
 

@@ -95,7 +95,7 @@ def log_tail(distribution: Distribution, upper: Tensor, value: Tensor) -> Tensor
 
 def log_tails(distribution: Distribution, value: Tensor) -> tuple[Tensor, Tensor]:
     """Return ln F and ln(1 − F), with their limits at and beyond the ends of the support, where the gradient is 0."""
-    low, high = support_ends(distribution, value)
+    low, high = support_ends(distribution, value.new_zeros(()))
     below, above = value <= low, value >= high
     cdf, survival = _inner_log_tails(distribution, torch.where(below | above, between(low, high), value))
     cdf = torch.where(below, -math.inf, torch.where(above, 0.0, cdf))
