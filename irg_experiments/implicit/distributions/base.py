@@ -225,9 +225,7 @@ def reparameterize_by_cdf(value: Tensor, distribution: Distribution) -> Tensor:
 
     with torch.no_grad():
         density = distribution.log_prob(value).exp()
-    return reparameterize_where_steep(
-        value, standardization, density, between(*support_ends(distribution, value.new_zeros(())))
-    )
+    return reparameterize_where_steep(value, standardization, density, between(*support_ends(distribution, value)))
 
 
 def exp_clamped(log_value: Tensor) -> Tensor:

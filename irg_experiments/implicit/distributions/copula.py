@@ -37,8 +37,8 @@ class Copula(Reparameterizable):
 
     ``rsample`` computes x and inverts F_k: a normal marginal in closed form, others numerically from the logarithm of the
     smaller tail, to adjacent floats, as ``Truncated`` does. The gradient is the implicit one of F_k(z_k) = Φ(x_k),
-    dz_k = (φ(x_k) dx_k − dF_k)/q_k(z_k) with dx = dL ε, to the marginals and to L; it is 0 where the density of a draw
-    rounds to 0 or overflows. Second derivatives through samples of marginals that are not normal need nested transformations of
+    dz_k = (φ(x_k) dx_k − dF_k)/q_k(z_k) with dx = dL ε, to the marginals and to L; it is 0 where the density of a draw rounds
+    to 0 or overflows. Second derivatives through samples of marginals that are not normal need nested transformations of
     torch.func, such as jacrev(jacrev(f)); otherwise they raise NotImplementedError.
 
     Valid range: ``log_prob`` and ``rsample`` are accurate in both tails of marginals with ``survival_function``, and up to

@@ -56,18 +56,18 @@ class MixtureSameFamily(ReparameterizableByCDF, torch.distributions.MixtureSameF
     def _reparameterized(self, value: Tensor) -> Tensor:
         factors = self._factors()
         ndims = len(self.event_shape)
-        if derivative_order() > 1:
-            flat = value.flatten(-ndims) if ndims else value
-            flat = reparameterize(flat, lambda z: self._noise(factors, z.reshape(value.shape)), event_dim=min(ndims, 1))
-            return flat.reshape(value.shape)
-        if not self.event_shape:
+        if not ndims:
             with torch.no_grad():
                 density = (self._weights() * factors.log_prob(self._per_component(value)).exp()).sum(-1)
-            ends = support_ends(factors, density.new_zeros(()))
+            ends = support_ends(factors, density)
             inner = between(*(end[..., 0] if end.dim() else end for end in ends))
             return reparameterize_where_steep(value, lambda z: self._noise(factors, z), density, inner)
-        noise, jacobian = self._vector_transform(factors, value)
-        flat = reparameterize(value.flatten(-ndims), lambda _: noise, event_dim=1, jacobian=jacobian)
+        flat = value.flatten(-ndims)
+        if derivative_order() > 1:
+            flat = reparameterize(flat, lambda z: self._noise(factors, z.reshape(value.shape)), event_dim=1)
+        else:
+            noise, jacobian = self._vector_transform(factors, value)
+            flat = reparameterize(flat, lambda _: noise, event_dim=1, jacobian=jacobian)
         return flat.reshape(value.shape)
 
     def _draw(self, shape: Size, generator: Generator | None) -> Tensor:
@@ -130,7 +130,7 @@ class MixtureSameFamily(ReparameterizableByCDF, torch.distributions.MixtureSameF
         return value + (inside - value.detach())
 
     def _weights(self) -> Tensor:
-        """Return the probabilities of the components; torch's softmax takes 20 ns per element along a short dimension."""
+        """Return the probabilities of the components; torch's softmax is slow along a short dimension."""
         mixture = self.mixture_distribution
         if "probs" in vars(mixture):
             return mixture.probs

@@ -163,7 +163,7 @@ def quantile(distribution: Distribution, upper: Tensor, log_probability: Tensor,
         return torch.where(lost, probability - log_probability.exp(), lack)
 
     slope = torch.where(lost, log_density, log_density - found).exp()
-    inner = between(*support_ends(distribution, value.new_zeros(())))
+    inner = between(*support_ends(distribution, value))
     return reparameterize_where_steep(value, equation, torch.where(upper, -slope, slope), inner)
 
 
@@ -190,10 +190,9 @@ def numerical_icdf(distribution: Distribution, value: Tensor) -> Tensor:
 
 def at_ends(value: Tensor, inside: Callable[[Tensor], Tensor], low: Tensor, high: Tensor) -> Tensor:
     """Return the quantile ``inside(value)`` at probabilities between 0 and 1, exactly ``low`` at 0, ``high`` at 1, else NaN."""
-    between = (value > 0) & (value < 1)
-    quantile = inside(torch.where(between, value, 0.5))
+    within = (value > 0) & (value < 1)
     edge = torch.where(value == 0, low, torch.where(value == 1, high, math.nan))
-    return torch.where(between, quantile, edge)
+    return torch.where(within, inside(torch.where(within, value, 0.5)), edge)
 
 
 def unvalidated(distribution: _Distribution) -> _Distribution:

@@ -48,7 +48,7 @@ def probe(distribution: Distribution) -> Tensor:
         TypeError: it has no cdf.
     """
     like = next((tensor for tensor in _tensors(distribution) if tensor.is_floating_point()), torch.zeros(()))
-    point = between(*support_ends(distribution, like.new_zeros(())))
+    point = between(*support_ends(distribution, like))
     try:
         with torch.no_grad():
             return distribution.cdf(point).expand(distribution.batch_shape)
@@ -66,12 +66,12 @@ def _tensors(distribution: Distribution) -> Iterator[Tensor]:
 
 
 def support_ends(distribution: Distribution, like: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the ends of the support without gradient; infinite ones, or of no support, are shaped like the given tensor."""
+    """Return the ends of the support without gradient; numbers, and ±∞ for no end, have the dtype and device of ``like``."""
     support = distribution.support
     while isinstance(support, constraints.MixtureSameFamilyConstraint):
         support = support.base_constraint
     ends = getattr(support, "lower_bound", -math.inf), getattr(support, "upper_bound", math.inf)
-    low, high = (end.detach() if isinstance(end, Tensor) else torch.full_like(like, end) for end in ends)
+    low, high = (end.detach() if isinstance(end, Tensor) else like.new_full((), end) for end in ends)
     return low, high
 
 
@@ -95,7 +95,7 @@ def log_tail(distribution: Distribution, upper: Tensor, value: Tensor) -> Tensor
 
 def log_tails(distribution: Distribution, value: Tensor) -> tuple[Tensor, Tensor]:
     """Return ln F and ln(1 − F), with their limits at and beyond the ends of the support, where the gradient is 0."""
-    low, high = support_ends(distribution, value.new_zeros(()))
+    low, high = support_ends(distribution, value)
     below, above = value <= low, value >= high
     cdf, survival = _inner_log_tails(distribution, torch.where(below | above, between(low, high), value))
     cdf = torch.where(below, -math.inf, torch.where(above, 0.0, cdf))
@@ -109,7 +109,8 @@ def _inner_log_tails(distribution: Distribution, value: Tensor) -> tuple[Tensor,
         return log_ndtr(x), log_ndtr(-x)
     if hasattr(distribution, "log_cdf") and hasattr(distribution, "log_survival_function"):
         return distribution.log_cdf(value), distribution.log_survival_function(value)
-    cdf, survival = distribution.cdf(value), survival_function(distribution, value)
+    cdf = distribution.cdf(value)
+    survival = distribution.survival_function(value) if hasattr(distribution, "survival_function") else 1 - cdf
     return _log(cdf, survival), _log(survival, cdf)
 
 

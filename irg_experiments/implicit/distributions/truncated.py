@@ -43,9 +43,8 @@ class Truncated(Reparameterizable):
 
     ``rsample`` inverts T(z) = T(low) + u (T(high) − T(low)) in log space, u ~ Uniform(0, 1), where T is F, or the survival
     function if low is above the median. For a normal base that is ``special.truncated_ndtri``; others are inverted by bisection
-    and Newton's method, with some 20 evaluations of the cdf (see ``quantile.py``).
-    The gradient is that of the equation at fixed u. ``icdf`` inverts it at a given probability, and is differentiable in that
-    too.
+    and Newton's method, with some 20 evaluations of the cdf (see ``quantile.py``). The gradient is that of the equation at
+    fixed u. ``icdf`` inverts it at a given probability, and is differentiable in that too.
 
     Valid range: hundreds of standard deviations from the mean for a normal base or one with ``log_cdf`` and
     ``log_survival_function``; until the survival function underflows for one with ``survival_function`` only; up to
