@@ -98,6 +98,40 @@ class Corpus:
         words, values, starts = map(torch.from_numpy, (_narrow(matrix.indices), _narrow(matrix.data), offsets))
         return cls(words, values, starts, tuple(vocabulary))
 
+    def check(self, whose: str) -> None:
+        """Refuses what topic models cannot take.
+
+        Args:
+            whose: the corpus, for the message.
+
+        Raises:
+            UserError: a document has no words, an index is that of no word, or a count is not a whole number from 1 to 2^24.
+        """
+        empty = self.offsets.diff() <= 0
+        if empty.any():
+            raise UserError(
+                f"Document {int(empty.int().argmax())} of {whose} has no words, and {int(empty.sum())} in all have none: leave "
+                "them out, as Corpus.from_counts does."
+            )
+        least, most = int(self.words.min()), int(self.words.max())
+        if least < 0 or most >= len(self.vocabulary):
+            raise UserError(
+                f"The word indices of {whose} go from {least} to {most}, but its vocabulary has {len(self.vocabulary)} words, "
+                "counted from 0."
+            )
+        counts = self.counts
+        wrong = ~(counts >= 1)  # a NaN is wrong, too
+        if counts.is_floating_point():
+            wrong |= (counts != counts.floor()) | (counts > MOST)
+        elif torch.iinfo(counts.dtype).max > MOST:
+            wrong |= counts > MOST
+        if wrong.any():
+            entry = int(wrong.int().argmax())
+            document = int(torch.searchsorted(self.offsets, entry, right=True)) - 1
+            raise _wrong_count(
+                self.vocabulary[int(self.words[entry])], f"{document} of {whose}", counts[entry].item(), 1, int(wrong.sum())
+            )
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
@@ -199,11 +233,14 @@ def _check_counts(matrix: Any, vocabulary: Sequence[str]) -> None:
     if wrong.any():
         entry = int(wrong.argmax())
         document = int(np.searchsorted(matrix.indptr, entry, side="right")) - 1
-        word = vocabulary[matrix.indices[entry]]
-        raise UserError(
-            f"The count of word '{word}' in document {document} is {matrix.data[entry]:g}, but counts are whole numbers from "
-            f"0 to {MOST}. Correct the {wrong.sum()} counts that are not."
-        )
+        raise _wrong_count(vocabulary[matrix.indices[entry]], str(document), matrix.data[entry], 0, wrong.sum())
+
+
+def _wrong_count(word: str, document: str, count: float, least: int, number: int) -> UserError:
+    return UserError(
+        f"The count of word '{word}' in document {document} is {count:g}, but counts are whole numbers from {least} to {MOST}. "
+        f"Correct the {number} counts that are not."
+    )
 
 
 def _narrow(values: NDArray[Any]) -> NDArray[np.integer]:

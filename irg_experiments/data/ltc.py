@@ -31,7 +31,7 @@ _SAMPLE = 30_000  # documents of the fit
 _CHUNK = 2**21  # entries that are converted at a time
 _EVIDENCE = 200  # entries per word that decide about its idf
 _FEWEST = 5  # documents of the sample that a word must be in for its fitted idf to be used
-_LARGEST_LOG = 15.0  # of a count
+_LARGEST_LOG = 15.0  # above that of any count c, ln c, and above 1 + ln c
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.integer]

@@ -5,7 +5,10 @@ from torch import Tensor
 
 
 def stream_seed(seed: int, count: int) -> int:
-    """The seed of a run's random stream number ``count``; runs with different seeds share none."""
+    """The seed of a run's random stream number ``count``, of an epoch or a step, each of which draws other things.
+
+    Runs with different seeds share no stream whose count is below 1,000,003.
+    """
     return seed * 1_000_003 + count
 
 

@@ -82,7 +82,8 @@ def _download(root: Path, source: Path) -> None:
     except OSError as error:
         raise UserError(
             f"Missing data file {source}, and it cannot be downloaded: {reason_of(error)}. Set data.root (or the environment "
-            f"variable IRG_DATA) to a folder that holds {SOURCE}, or use data=rcv1_subset or data=newsgroups."
+            f"variable IRG_DATA) to a folder that holds what scikit-learn keeps in {Path(SOURCE).parent}, or use "
+            "data=rcv1_subset or data=newsgroups."
         ) from error
 
 
@@ -94,8 +95,14 @@ def _fetch(root: Path) -> Any:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Retry downloading")
             return fetch_rcv1(data_home=str(root)).data.astype(np.float32)
-    except OSError:
-        raise
+    except OSError as error:
+        if not is_present(root / SOURCE):
+            raise
+        folder = (root / SOURCE).parent
+        raise UserError(
+            f"{folder} is incomplete, and scikit-learn could not download the rest: {reason_of(error)}. Repeat the command "
+            "with a network, copy the whole folder from a machine that has it, or use data=rcv1_subset or data=newsgroups."
+        ) from error
     except Exception as error:  # a damaged file raises errors of many types
         raise UserError(_damaged((root / SOURCE).parent, error, "remove the folder to have it downloaded again")) from error
 
@@ -125,7 +132,7 @@ def _converted(source: Path, read: Callable[[], Any], num_words: int) -> TopicDa
     try:
         arrays = cached_arrays(f"counts-{key}.npz", source.parent, make, _KEYS)
     except OSError as error:
-        raise UserError(_damaged(source, error, "download it again")) from error
+        raise UserError(_damaged(source, error, "replace the file")) from error
     vocabulary = tuple(map(str, arrays["vocabulary"].tolist()))
 
     def corpus(part: str) -> Corpus:

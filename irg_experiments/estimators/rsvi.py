@@ -8,9 +8,9 @@ distribution of the accepted ε depends on φ; the score corrects for it. For Ga
     d log h/da = (1 − 3w/(2v)) / c,
     score = 3 (ln v − w + w²/2 − w³/3) + 3w⁴/(2v) + ln c − 1/(6c) − ψ(c + 1/3),
 
-where the score is d/da of log q(h) + log |∂h/∂ε|, written so that terms of order one whose sum is of order c^−1.5 cancel
-analytically. Augmentation draws g = h(ε, a + B) Π u_i^{1/(a+i)}, i < B, with uniform u_i: a larger shape has a smaller score,
-and that of the u_i is zero.
+where the score is d/da of log q(h) + log |∂h/∂ε|, written so that the terms of order one cancel analytically and what is left
+is of order c⁻². Augmentation draws g = h(ε, a + B) Π u_i^{1/(a+i)}, i < B, with uniform u_i: a larger shape has a smaller
+score, and that of the u_i is zero.
 
 For vM(0, κ), with the wrapped Cauchy proposal of Best & Fisher (1979), s⁻² = 2κ + √(1 + 4κ²) and D = √(1 + 4κ²),
 

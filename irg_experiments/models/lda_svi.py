@@ -18,7 +18,8 @@ from irg_experiments.models.topic_model import TopicModel
 
 # iterations of the local step between two checks of which documents have converged
 CHECK_EVERY = 10
-# smallest normaliser of φ: keeps counts / normaliser finite in float32
+# smallest normaliser of φ, which keeps counts / normaliser finite in float32; a word that no topic of its document explains as
+# well as this counts with its logarithm in the bound
 SMALLEST = 1e-30
 
 
@@ -205,10 +206,12 @@ def newton_step(concentration: Tensor, mean_log: Tensor, step_size: float) -> Te
     becomes less than half of what it was.
 
     Args:
-        concentration: α, shape (K,).
+        concentration: α, shape (K,); that of a single topic stays as it is, because its θ is always 1.
         mean_log: the mean of E[log θ_k] over documents, shape (K,).
         step_size: factor of the step; 1 is Newton's.
     """
+    if len(concentration) == 1:
+        return concentration
     alpha, mean_log = concentration.double(), mean_log.double()
     total = alpha.sum()
     gradient = total.digamma() - alpha.digamma() + mean_log
@@ -223,10 +226,12 @@ def symmetric_newton_step(concentration: Tensor, size: int, mean_log: Tensor, st
 
     Args:
         concentration: their value, a scalar.
-        size: V, their number.
+        size: V, their number; the concentration of a single word stays as it is.
         mean_log: the mean of E[log β_v] over v, a scalar.
         step_size: factor of the step; 1 is Newton's.
     """
+    if size == 1:
+        return concentration
     eta = concentration.double()
     gradient = (size * eta).digamma() - eta.digamma() + mean_log
     curvature = size * torch.special.polygamma(1, size * eta) - torch.special.polygamma(1, eta)

@@ -98,7 +98,7 @@ def notes(groups: Sequence[Sequence[Record]], shown: Callable[[Record], Hashable
         shown: of a record, that by which the table tells configurations apart.
         untold: keys of the config, as dotted paths, that are not looked at.
     """
-    options = [_options(records[0]["config"]) for records in groups]
+    options = [options_of(records[0]["config"]) for records in groups]
     alike: dict[Hashable, list[dict[str, Any]]] = defaultdict(list)
     for records, mine in zip(groups, options, strict=True):
         alike[shown(records[0])].append(mine)
@@ -116,10 +116,11 @@ def _differing(options: Sequence[Mapping[str, Any]]) -> set[str]:
     return {key for key in keys if any(mine.get(key) != options[0].get(key) for mine in options)}
 
 
-def _options(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def options_of(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The values of a config by their dotted paths, each after ``prefix``."""
     options: dict[str, Any] = {}
     for key, value in config.items():
-        options.update(_options(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value})
+        options.update(options_of(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value})
     return options
 
 

@@ -66,7 +66,7 @@ def _points(rows: Sequence[dict[str, Any]], metric: str) -> Iterator[tuple[float
 
 def compared_curves(path: Path, curves: Mapping[str, Curve], ylabel: str) -> Path:
     """Curves of several configurations, by name: against steps and against seconds, with bands of one standard deviation."""
-    figure, panels = plt.subplots(1, 2, figsize=(11, 4), sharey=True, layout="constrained")
+    figure, panels = plt.subplots(1, 2, figsize=(13, 4), sharey=True, layout="constrained")
     for name, curve in curves.items():
         for axes, x in zip(panels, (curve.steps, curve.seconds), strict=True):
             (line,) = axes.plot(x, curve.mean, marker=".", label=name)
@@ -77,7 +77,7 @@ def compared_curves(path: Path, curves: Mapping[str, Curve], ylabel: str) -> Pat
     panels[0].xaxis.set_major_formatter(STEPS)
     _logarithmic(panels[0])
     panels[1].set(xlabel="seconds of training")
-    panels[1].legend()
+    figure.legend(*panels[1].get_legend_handles_labels(), loc="outside right upper")
     return save(figure, path)
 
 

@@ -39,8 +39,8 @@ def loss_and_grad(
             parameters; they require gradients.
         fixed: whether what ``loss`` uses stays as it is at the first call, but for its arguments and the values of parameters.
             Compiled code then checks the arguments alone, which saves a tenth of a step.
-        static: whether shapes never change, so that nothing is compiled for any size. torch otherwise takes the shapes of other
-            functions that this one compiled for changing shapes of the same one.
+        static: whether shapes never change, so that the code is compiled for these shapes alone. Otherwise torch, once two
+            functions of this kind have had different shapes, compiles the next one for any shape, which is slower.
 
     Raises:
         UserError: ``compiled``, but there is no compiler for the device.

@@ -89,7 +89,7 @@ class TrainingResult:
 
     Attributes:
         metrics: of the last evaluation or, with a selection, the best one. They may be NaN or infinite.
-        steps_per_second: of the training steps alone.
+        steps_per_second: of the training steps alone, the compilation of the first one included.
         wall_seconds: of training, evaluation and checkpoints.
     """
 
@@ -122,7 +122,7 @@ def train(
         profile: whether some steps are traced, see ``irg_experiments.training.profiling``.
 
     Raises:
-        DivergedError: the loss became NaN or infinite; the last good checkpoint is kept.
+        DivergedError: the loss became NaN or infinite, or a parameter NaN; the last good checkpoint is kept.
         UserError: a checkpoint or ``metrics.jsonl`` cannot be written.
         Interrupted: the process was asked to end; a checkpoint of the last step is written.
     """
@@ -167,6 +167,14 @@ class _Best:
 def _first(metrics: dict[str, float]) -> float:
     """The first metric, by which evaluations are compared; infinite if there is none."""
     return next(iter(metrics.values()), math.inf)
+
+
+def _holds_nan(state: Any) -> bool:
+    """Whether a tensor of nested dictionaries and lists holds NaN. Infinities are left to the loss: a mask may have them."""
+    if isinstance(state, Tensor):
+        return bool(state.isnan().any())
+    parts = state.values() if isinstance(state, dict) else state if isinstance(state, list | tuple) else ()
+    return any(map(_holds_nan, parts))
 
 
 # what checkpoints of earlier versions lack
@@ -236,8 +244,14 @@ class _Run:
         if self._loss_steps:
             self._finite_mean_loss()
         self.wall_seconds = self._before_session + time.perf_counter() - self._session_start
+        state = self._state()
+        if _holds_nan(state["task"]):  # the losses that were checked came before the last update
+            raise DivergedError(
+                f"A parameter is NaN after step {self.step}, whose loss was finite. "
+                "Try a smaller learning rate or another seed."
+            )
         if distributed.is_first():
-            save_checkpoint(self.directory, self._state())
+            save_checkpoint(self.directory, state)
 
     def selected_metrics(self) -> dict[str, float]:
         """The metrics of the result. The task is put into the state that has them."""
@@ -270,6 +284,8 @@ class _Run:
         self._loss_steps += 1
         self.step += 1
         observe()
+        if self.device.type == "cuda" and self.schedule.due(self.step, self.schedule.log_every):
+            torch.cuda.synchronize(self.device)  # else the time of the last steps would be counted nowhere
         self.training_seconds += time.perf_counter() - start
 
     def _finite_mean_loss(self) -> float:
@@ -319,6 +335,8 @@ class _Run:
         step, best, loss = state["step"], _Best(**state["best"]), state["loss"]
         if type(step) is not int or not 0 <= step <= self.schedule.steps:
             raise ValueError(f"its step is {step!r}, but the run has {self.schedule.steps} steps")
+        if _holds_nan(state["task"]):
+            raise ValueError("it holds NaN")
         if best.task:
             self.task.load_state_dict(copy.deepcopy(best.task))  # so that an unusable one is found now, not when training ends
         self.task.load_state_dict(state["task"])

@@ -49,6 +49,7 @@ class RowAdam:
         self.first, self.second = torch.zeros_like(self.table), torch.zeros_like(self.table)
         self.updated = torch.zeros(len(table), dtype=torch.long, device=table.device)  # the step that each row stands at
         self.step = 0
+        self._stored: Tensor | None = None  # the table between steps, within ``current``
         self._sums = [tensor.to(table.device) for tensor in _sums_to_infinity()]
         self._read: Callable[..., tuple[Tensor, Tensor, Tensor]] = torch.compile(_read, dynamic=True) if compiled else _read
         self._write: Callable[..., None] = torch.compile(_write, dynamic=True) if compiled else _write
@@ -61,7 +62,7 @@ class RowAdam:
             numbers: distinct row numbers, shape (U,).
         """
         coefficients = self._coefficients(self.updated[numbers]).to(self.table.dtype)
-        return Rows(numbers, *self._read(self.table, self.first, self.second, numbers, coefficients))
+        return Rows(numbers, *self._read(self._between_steps(), self.first, self.second, numbers, coefficients))
 
     @torch.no_grad()
     def update(self, rows: Rows, gradient: Tensor) -> None:
@@ -85,13 +86,21 @@ class RowAdam:
 
     @contextlib.contextmanager
     def current(self) -> Iterator[None]:
-        """Within the block, the table has every row as dense Adam would have it."""
+        """Within the block, the table has every row as dense Adam would have it. Blocks can be nested; no step is in one."""
+        if self._stored is not None:
+            yield
+            return
         before = self.table.clone()
         self.table.copy_(self.rows(torch.arange(len(before), device=before.device)).values)
+        self._stored = before
         try:
             yield
         finally:
+            self._stored = None
             self.table.copy_(before)
+
+    def _between_steps(self) -> Tensor:
+        return self.table if self._stored is None else self._stored
 
     def _coefficients(self, updated: Tensor) -> Tensor:
         """lr·A, A / Σ(a_j / b_j), β1^n and β2^n for the n steps that each row is behind, shape (4, U, 1), in float64."""
@@ -107,7 +116,7 @@ class RowAdam:
 
     def state_dict(self) -> dict[str, Any]:
         """Table, moments and steps, with rows as they are stored."""
-        tensors = {"table": self.table, "first": self.first, "second": self.second, "updated": self.updated}
+        tensors = {"table": self._between_steps(), "first": self.first, "second": self.second, "updated": self.updated}
         return {**tensors, "step": self.step}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -110,3 +110,31 @@ def test_a_count_that_is_none_is_named(value: float, shown: str):
 def test_every_column_has_a_word():
     with pytest.raises(UserError, match="have 2 columns, but the vocabulary has 3 words"):
         Corpus.from_counts(csr_matrix([[1, 2]]), "abc")
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"offsets": [0, 2, 2, 3]}, r"^Document 1 of the test documents has no words, and 1 in all have none: leave them out"),
+        ({"words": [0, 3, 1]}, r"word indices of the test documents go from 0 to 3, but its vocabulary has 3 words"),
+        ({"words": [0, -1, 1]}, r"word indices of the test documents go from -1 to 1"),
+        (
+            {"counts": [1.0, 2.0, math.nan]},
+            r"count of word 'b' in document 1 of the test documents is nan, .* from 1 to 1677",
+        ),
+        ({"counts": [1.0, 0.5, 2.0]}, r"count of word 'c' in document 0 of .* is 0\.5, .* Correct the 1 counts"),
+        ({"counts": [2**25, 1, 1]}, r"count of word 'a' in document 0 of .* is 3\.35544e\+07"),
+        ({"counts": [1.0, 1.0, math.inf]}, r"count of word 'b' in document 1 of .* is inf"),
+        ({"counts": [-1, 0, 1]}, r"count of word 'a' in document 0 of .* is -1, .* Correct the 2 counts"),
+    ],
+)
+def test_a_corpus_that_topic_models_cannot_take_is_refused(changed: dict[str, list[float]], message: str):
+    parts = {"words": [0, 2, 1], "counts": [1, 2, 3], "offsets": [0, 2, 3], **changed}
+    with pytest.raises(UserError, match=message):
+        Corpus(*(torch.tensor(values) for values in parts.values()), ("a", "b", "c")).check("the test documents")
+
+
+@pytest.mark.parametrize("dtype", [torch.int16, torch.int32, torch.int64, torch.float32])
+def test_a_corpus_in_any_dtype_is_accepted(dtype: torch.dtype):
+    words, counts, offsets = torch.tensor([0, 2, 1]), torch.tensor([1, 20_000, 3], dtype=dtype), torch.tensor([0, 2, 3])
+    Corpus(words.to(torch.int16), counts, offsets, ("a", "b", "c")).check("a corpus")

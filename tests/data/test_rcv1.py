@@ -1,4 +1,5 @@
 import functools
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -199,6 +200,20 @@ def test_a_damaged_download_is_reported(downloads: list[str], tmp_path: Path, mo
         rcv1.load(tmp_path, KEPT + 1)
 
 
+def test_files_that_are_missing_beside_the_weights_are_called_so(
+    downloads: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    rcv1.load(tmp_path, KEPT)
+
+    def fetch_rcv1(data_home: str) -> None:
+        raise ConnectionError("no network")
+
+    monkeypatch.setattr("sklearn.datasets.fetch_rcv1", fetch_rcv1)
+    message = r"RCV1 is incomplete, and scikit-learn could not download the rest: no network\. Repeat .*data=rcv1_subset or"
+    with pytest.raises(UserError, match=message):
+        rcv1.load(tmp_path, KEPT + 1)
+
+
 def test_too_few_documents_are_refused(tmp_path: Path, counts: csr_matrix, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(rcv1, "NUM_TEST", 0)
     (tmp_path / rcv1.SUBSET).parent.mkdir()
@@ -208,13 +223,16 @@ def test_too_few_documents_are_refused(tmp_path: Path, counts: csr_matrix, monke
 
 
 @pytest.mark.data
-def test_the_real_subset(data_root: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_real_subset(data_root: Path, caplog: pytest.LogCaptureFixture):
     if not (data_root / rcv1.SUBSET).exists():
         pytest.skip("no subset of RCV1")
     from scipy.sparse import load_npz
 
     sample = load_npz(data_root / rcv1.SUBSET)[::8]
-    counts = counts_from_ltc(sample)
+    with caplog.at_level("INFO"):
+        counts = counts_from_ltc(sample)
+    (share,) = re.findall(r"\(([\d.]+)%\) are exact", caplog.text)
+    assert float(share) >= 99.9
     # Lewis et al. (2004) report 123.9 tokens per document
     assert abs(counts.sum() / counts.shape[0] - 123.9) < 5
     assert counts.max() < 1000

@@ -15,7 +15,7 @@ from irg_experiments.errors import DivergedError, UserError
 from irg_experiments.experiments.lda import LDAExperiment
 from irg_experiments.experiments.lda.figures import comparisons, document_weights, match_topics, topic_images, topic_weights
 from irg_experiments.experiments.lda.gradient import GradientTask
-from irg_experiments.experiments.lda.results import paper_perplexity, perplexity_table, quality_table
+from irg_experiments.experiments.lda.results import headline_table, paper_perplexity, perplexity_table, quality_table
 from irg_experiments.experiments.lda.updates import Updates
 from irg_experiments.experiments.runner import make_experiment, run_experiment
 from irg_experiments.results.arrays import read_arrays
@@ -173,6 +173,26 @@ def test_a_run_that_measured_variances_of_gradients_counts_once():
     measured["config"] = {**measured["config"], "gradient_variance": {"methods": [{"name": "rsvi"}], "repeats": 20}}
     assert [row[-4] for row in perplexity_table([record_of(0, 880.0), record_of(1, 870.0), measured]).rows] == ["2"]
     assert [row[3] for row in perplexity_table([measured]).rows] == ["880.0"]
+    other = {**measured, "config": {**measured["config"], "training": {"batch_size": 64}}}
+    assert [row[-4] for row in perplexity_table([record_of(0, 880.0), other]).rows] == ["1", "1"]
+
+
+def test_the_headline_has_the_training_of_the_budget_and_names_several_samples():
+    shown = {"metrics": {"test_perplexity": 1095.0, "test_perplexity_corpus": 8.0}, "command": "irg-run training.num_samples=5"}
+    several = {**record_of(0, 0.0, "score function"), **shown}
+    several["config"] = {**several["config"], "training": {"num_samples": 5}}
+    excluded = [
+        {**record_of(0, 1.0, label), "command": f"irg-run {word}"}
+        for label, word in (
+            ("a", "training.steps=9"),
+            ("b", "budgets.paper.steps=9"),
+            ("c", "++method.recommended.budgets.x=9"),
+        )
+    ]
+    rows = headline_table([record_of(0, 880.0), several, *excluded, {**record_of(0, 1.0, "d"), "budget": "short"}]).rows
+    assert [row[1] for row in rows] == ["implicit", "score function, 5 samples"]
+    (row,) = perplexity_table([excluded[1] | {"method_label": "implicit"}]).rows
+    assert row[5:7] == ["876 ± 7", "–"]
 
 
 def test_the_subset_of_rcv1_is_told_from_the_papers_corpus():

@@ -173,3 +173,9 @@ def test_tiny_priors_and_words_that_training_never_saw_stay_finite():
     assert all(it.isfinite().all() for it in (local.gamma, local.bound, local.statistics))
     expected = local.gamma.sum(-1) - 4e-3
     torch.testing.assert_close(expected.sum(), local.statistics.sum(), rtol=1e-4, atol=0)
+
+
+def test_newton_steps_leave_a_single_concentration_as_it_is():
+    """The only θ, and the only β, is 1 for any concentration."""
+    assert newton_step(torch.tensor([0.5]), torch.zeros(1), 1.0).tolist() == [0.5]
+    assert symmetric_newton_step(torch.tensor(0.5), 1, torch.zeros(()), 1.0).item() == 0.5

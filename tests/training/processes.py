@@ -14,7 +14,8 @@ PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
     ["tests.training.test_distributed", "irg_experiments.experiments.lda.tasks", "torch._dynamo", "torch.utils.tensorboard"]
 )
-SECONDS = 120
+# far more than any load takes: only processes that wait for each other for ever are killed
+SECONDS = 1200
 
 
 class Outcome(NamedTuple):

@@ -93,6 +93,25 @@ def test_an_infinite_loss_stops_the_run_and_keeps_the_last_good_checkpoint(tmp_p
     assert state["task"]["weight"].isfinite().all()
 
 
+class SpoiledUpdate(NoisyRegression):
+    """The update of step 29 makes a weight NaN, after a finite loss; that of step 30 would be the first to see it."""
+
+    def training_step(self, step: int) -> Tensor:
+        loss = super().training_step(step)
+        if step == 29:
+            self.weight.data[2] = math.nan
+        return loss
+
+
+def test_a_parameter_that_is_nan_stops_the_run_and_keeps_the_last_good_checkpoint(tmp_path: Path):
+    for _ in range(2):  # again, from the checkpoint
+        with pytest.raises(DivergedError, match="A parameter is NaN after step 30"):
+            run(SpoiledUpdate(), tmp_path)
+        state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+        assert state["step"] == 20
+        assert state["task"]["weight"].isfinite().all()
+
+
 def test_checkpoints_hold_no_code(tmp_path: Path):
     run(NoisyRegression(), tmp_path)
     assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == 60
@@ -177,6 +196,7 @@ UNUSABLE: dict[str, Callable[[dict[str, Any]], Any]] = {
     "step beyond the end": lambda state: {**state, "step": 61},
     "step is a float": lambda state: {**state, "step": 30.0},
     "wrong shape": lambda state: {**state, "task": {**state["task"], "weight": torch.zeros(9)}},
+    "NaN": lambda state: {**state, "task": {**state["task"], "weight": torch.full((4,), math.nan)}},
     "another task": lambda state: {**state, "task": {"model": {}}},
     # found after the task has been restored
     "wrong random state": lambda state: {**state, "random": {"cpu": torch.zeros(3, dtype=torch.uint8)}},

@@ -32,6 +32,17 @@ def test_the_heap_is_frozen_while_training_unless_the_caller_froze_it():
 
 
 def test_all_of_it_goes_together_and_twice():
-    for _ in range(2):
-        with fast_steps():
-            assert torch.ones(2**20).sum() == 2**20
+    denormal, frozen = torch.full((8,), 1e-40), gc.get_freeze_count()
+    with denormals_flushed():
+        flushed = not (denormal * 1).any()  # not every processor can
+    gc.unfreeze()
+    try:
+        for _ in range(2):
+            with fast_steps():
+                assert gc.get_freeze_count() > 0
+                assert (denormal * 1).any() != flushed
+            assert gc.get_freeze_count() == 0
+            assert (denormal * 1).all()
+    finally:
+        if frozen:
+            gc.freeze()

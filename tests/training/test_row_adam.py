@@ -66,3 +66,17 @@ def test_a_state_of_another_shape_is_refused():
     state = RowAdam(torch.zeros(5, 3), 0.1).state_dict()
     with pytest.raises(ValueError, match="table has shape"):
         RowAdam(torch.zeros(6, 3), 0.1).load_state_dict(state)
+
+
+def test_within_current_rows_and_state_are_those_of_between_steps():
+    table = RowAdam(torch.zeros(60, len(SCALES)), 0.1)
+    for index, gradient in draws(DENSE_STEPS + 50, torch.float32):
+        table.update(table.rows(index), gradient)
+    everything = torch.arange(60)
+    rows, state = table.rows(everything).values, copy.deepcopy(table.state_dict())
+    assert not torch.equal(state["table"], rows)
+    with table.current(), table.current():
+        assert torch.equal(table.table, rows)
+        assert torch.equal(table.rows(everything).values, rows)
+        assert torch.equal(table.state_dict()["table"], state["table"])
+    assert torch.equal(table.table, state["table"])

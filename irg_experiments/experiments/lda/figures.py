@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from irg_experiments.experiments.gradient_variance import VARIANCE_TITLE, variance_names
-from irg_experiments.experiments.lda.results import NEAR_ZERO, QUANTILES, groups_of, notes_of, paper_perplexity
+from irg_experiments.experiments.lda.results import NEAR_ZERO, QUANTILES, groups_of, label_of, notes_of, paper_perplexity
 from irg_experiments.results.aggregate import numbered
 from irg_experiments.results.arrays import Arrays
 from irg_experiments.results.curves import Curve, Rows, mean_curve
@@ -60,7 +60,7 @@ def comparisons(runs: Sequence[tuple[Path, Record]]) -> Iterator[Figure]:
         curves: dict[str, Curve] = {}
         groups = groups_of(records)
         for group, note in zip(groups, notes_of(groups), strict=True):
-            name = numbered(f"{group[0]['model']}, {group[0]['method_label']}{note}", curves)
+            name = numbered(f"{group[0]['model']}, {label_of(group[0])}{note}", curves)
             curves[name] = mean_curve([(record, rows[id(record)]) for record in group], LEARNING)
         if len(curves) > 1:
             ylabel = f"test perplexity, {data}"

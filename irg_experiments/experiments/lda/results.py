@@ -1,5 +1,6 @@
 """Perplexities beside the paper's, and the words of topics."""
 
+import json
 import statistics
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from irg_experiments.experiments.protocol import UNTOLD
-from irg_experiments.results.aggregate import by_number, command, notes, repetitions, spread, words_of
+from irg_experiments.results.aggregate import by_number, command, notes, options_of, repetitions, spread, words_of
 from irg_experiments.results.arrays import Arrays
 from irg_experiments.results.paper import Printed, difference, has_options_of_its_file
 from irg_experiments.results.record import Record
@@ -58,8 +59,20 @@ def perplexity_table(records: Sequence[Record]) -> Table:
     return Table("perplexity", title, header, rows, labels=3, page_only=("command",), made_of=groups)
 
 
-# the fields of a record by which the tables tell configurations apart
-_SHOWN = ("model", "method_label", "data", "budget")
+# of the topic weights per document; the label of a method tells it
+_SAMPLES = "training.num_samples"
+
+
+def label_of(record: Record) -> str:
+    """The method's label, and the number of samples per document where there are several."""
+    samples = record["config"].get("training", {}).get("num_samples") or 1
+    label: str = record["method_label"]
+    return f"{label}, {samples} samples" if samples > 1 else label
+
+
+def _shown(record: Record) -> tuple[str, ...]:
+    """By what the tables tell configurations apart."""
+    return record["model"], label_of(record), record["data"], record["budget"]
 
 
 def groups_of(records: Sequence[Record]) -> list[list[Record]]:
@@ -67,13 +80,16 @@ def groups_of(records: Sequence[Record]) -> list[list[Record]]:
 
     A run that also measured variances of gradients has the metrics of one that did not, which stands for both.
     """
-    plain = {_told(record) for record in records if not _measured_variances(record)}
-    kept = [record for record in records if not (_measured_variances(record) and _told(record) in plain)]
-    return sorted(repetitions(kept), key=lambda runs: [by_number(runs[0][name]) for name in _SHOWN])
+    measured = {id(record): _without_variances(record) for record in records if _measured_variances(record)}
+    plain = {_without_variances(record) for record in records if measured and id(record) not in measured}
+    kept = [record for record in records if measured.get(id(record)) not in plain]
+    return sorted(repetitions(kept), key=lambda runs: [by_number(name) for name in _shown(runs[0])])
 
 
-def _told(record: Record) -> tuple[Any, ...]:
-    return *(record[name] for name in _SHOWN), record["seed"]
+def _without_variances(record: Record) -> str:
+    """What the run is, but for its measurements of gradient variances: equal texts for equal runs."""
+    told = {key: value for key, value in options_of(record["config"]).items() if not key.startswith("gradient_variance.")}
+    return json.dumps([_shown(record), record["seed"], {key: told[key] for key in sorted(told.keys() - UNTOLD)}])
 
 
 def _measured_variances(record: Record) -> bool:
@@ -82,7 +98,7 @@ def _measured_variances(record: Record) -> bool:
 
 def notes_of(groups: Sequence[Sequence[Record]]) -> list[str]:
     """Per configuration, what tells it from others of the same model, method, data set and budget: options, or the code."""
-    return notes(groups, lambda record: tuple(record[name] for name in _SHOWN), UNTOLD)
+    return notes(groups, _shown, UNTOLD | {_SAMPLES})
 
 
 def quality_table(records: Sequence[Record]) -> Table:
@@ -95,7 +111,7 @@ def quality_table(records: Sequence[Record]) -> Table:
     for group, note in zip(groups, notes_of(groups), strict=True):
         first = group[0]
         found = [_spread_if_recorded(group, metric, digits) for metric, digits in columns.items()]
-        names = [first["model"], first["method_label"] + note, first["data"]]
+        names = [first["model"], label_of(first) + note, first["data"]]
         rows.append([*names, *found, str(len(group)), f"{first['steps']:,}"])
     title = "Topic coherence, topic diversity and sparsity of topic weights, mean ± standard deviation over runs"
     return Table("topic_quality", title, header, rows, labels=3, made_of=groups)
@@ -108,7 +124,7 @@ def _spread_if_recorded(records: Sequence[Record], metric: str, digits: int) -> 
 
 def headline_table(records: Sequence[Record]) -> Table:
     """Runs of the paper's budget: perplexity beside the paper's."""
-    full = perplexity_table([it for it in records if it["budget"] == "paper" and not _has_other_training(it)])
+    full = perplexity_table([it for it in records if it["budget"] == "paper" and not _trains_otherwise(it, _SAMPLES)])
     columns = len(full.header) - 3
     return Table("perplexity_headline", full.title, full.header[:columns], [row[:columns] for row in full.rows], labels=3)
 
@@ -119,17 +135,18 @@ def _row(records: Sequence[Record], note: str) -> list[str]:
         [record["metrics"][name] for record in records] for name in ("test_perplexity", "test_perplexity_corpus")
     )
     printed = paper_perplexity(first)
-    comparable = printed if first["budget"] == "paper" and not _has_other_training(first) else None
+    comparable = printed if first["budget"] == "paper" and not _trains_otherwise(first) else None
     measured = [spread(per_document), spread(corpus), str(printed or "–"), difference(per_document, comparable)]
     speed = f"{statistics.fmean(record['steps_per_second'] for record in records):,.0f}"
     remark = first["config"]["data"].get("note")
-    names = [first["model"], first["method_label"] + note, f"{first['data']}, {remark}" if remark else first["data"]]
+    names = [first["model"], label_of(first) + note, f"{first['data']}, {remark}" if remark else first["data"]]
     return [*names, *measured, str(len(records)), f"{first['steps']:,}", speed, f"`{command(records)}`"]
 
 
-def _has_other_training(record: Record) -> bool:
-    """Whether the command changes how its budget trains."""
-    return any(word.lstrip("+").startswith("training.") for word in words_of(record))
+def _trains_otherwise(record: Record, *but: str) -> bool:
+    """Whether the command changes how its budget trains, apart from the keys ``but``."""
+    keys = {word.lstrip("+").partition("=")[0] for word in words_of(record)} - {*but}
+    return any(key.startswith("training.") or "budgets." in key for key in keys)
 
 
 def metrics_table(record: Record) -> Table:
@@ -148,7 +165,7 @@ def metrics_table(record: Record) -> Table:
         ["topic diversity", _spread_if_recorded([record], "topic_diversity", 3), "–", "–"],
         ["steps per second", f"{record['steps_per_second']:.0f}", "–", "–"],
     ]
-    names = f"{record['model']}, {record['method_label']}, {record['data']}"
+    names = f"{record['model']}, {label_of(record)}, {record['data']}"
     title = f"{names}, {record['steps']:,} steps, seed {record['seed']}"
     return Table("metrics", title, ["metric", "measured", "paper", "true model"], rows)
 

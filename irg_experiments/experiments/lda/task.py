@@ -55,6 +55,8 @@ class LDATask(abc.ABC):
         check_kind(config.data, TopicData, "documents", "lda", tree)
         check(config.model, "model", "num_words")  # before the data are loaded, which may take a download
         self.data: TopicData = build(config.data, "data")
+        self.data.train.check(f"the training documents of data={config.data.name}")
+        self.data.test.check(f"the test documents of data={config.data.name}")
         check_batch_size(self.training.batch_size, len(self.data.train), "documents")
         self.model: TopicModel = build(config.model, "model", num_words=len(self.data.train.vocabulary)).to(device)
         self._check_model()

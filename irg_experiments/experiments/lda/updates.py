@@ -93,7 +93,7 @@ class Updates:
         return mean_loss(terms)
 
     def step(self, batch: BagOfWords, prior_fixed: bool = False) -> Tensor:
-        """One update; returns the detached loss, nats per document. Both are those of the documents of all processes.
+        """One update by the documents of all processes; returns their mean loss, detached, in nats per document.
 
         Args:
             batch: of training documents. All processes have the same words in ``present``, those of all these documents.

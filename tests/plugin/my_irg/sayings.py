@@ -25,8 +25,6 @@ def load(root: Path, num_test: Count = 10) -> TopicData:
         raise UserError(f"{path} does not exist. Set its folder by data.root=…")
     vectorizer = CountVectorizer()
     counts = vectorizer.fit_transform(path.read_text("utf-8").splitlines())
-    vocabulary = tuple(vectorizer.get_feature_names_out())
-    words, values, offsets = (torch.from_numpy(array) for array in (counts.indices, counts.data, counts.indptr))
-    corpus = Corpus(words.long(), values.float(), offsets.long(), vocabulary)
+    corpus = Corpus.from_counts(counts, vectorizer.get_feature_names_out().tolist())  # without lines that have no words
     documents = torch.arange(len(corpus))
     return TopicData(corpus.select(documents[:-num_test]), corpus.select(documents[-num_test:]))
