@@ -1,6 +1,7 @@
 """The README says what the records say."""
 
 import json
+import math
 import re
 import statistics
 import textwrap
@@ -79,3 +80,52 @@ def test_the_gradient_variances_are_those_of_the_evaluations():
         ratios = [row["gradient_variance_rsvi"] / row["gradient_variance_implicit"] for row in rows]
         assert f"{statistics.geometric_mean(ratios):.1f}" == stated
         assert re.search(rf"\b{stated} times", (ROOT / "outputs/reference/vae.md").read_text())
+
+
+def lda_records(data: str, *labels: str) -> list[dict[str, Any]]:
+    """Of the paper's budget, without those that measured variances."""
+    found = [json.loads(path.read_text()) for path in sorted((ROOT / "outputs/reference/lda").glob(f"{data}-*/record.json"))]
+    found = [it for it in found if it["budget"] == "paper" and not it["config"].get("gradient_variance", {}).get("methods")]
+    return [it for it in found if it["method_label"] in labels]
+
+
+def test_the_comparison_with_svi_is_that_of_the_records():
+    page = " ".join((ROOT / "outputs/reference/lda.md").read_text().split())
+    stated = {
+        ("SVI, learned prior", "test_perplexity"): "17 lower than that of implicit gradients (1.7 standard errors)",
+        ("SVI, learned prior", "test_perplexity_corpus"): "corpus-level one 42 lower (3.6)",
+        ("SVI", "test_perplexity"): "its perplexity is 108 higher (15.5)",
+        ("SVI", "test_perplexity_corpus"): "is not different (1.4)",
+    }
+    for (label, metric), words in stated.items():
+        assert words in page
+        svi, implicit = ([it["metrics"][metric] for it in lda_records("newsgroups", name)] for name in (label, "implicit"))
+        difference = abs(statistics.fmean(svi) - statistics.fmean(implicit))
+        error = math.sqrt(statistics.variance(svi) / len(svi) + statistics.variance(implicit) / len(implicit))
+        numbers = re.findall(r"[\d.]+", words)
+        assert [f"{difference:.0f}", f"{difference / error:.1f}"][-len(numbers) :] == numbers
+
+
+def test_the_gradient_variances_of_lda_are_those_of_the_evaluations():
+    page = " ".join((ROOT / "outputs/reference/lda.md").read_text().split())
+    (path,) = (ROOT / "outputs/reference/lda").glob("newsgroups-lda-implicit-paper-seed0-65ee73b6/evaluations.jsonl")
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+
+    def ratios(method: str, first: int = 0, last: int = 180_000) -> list[str]:
+        chosen = [row for row in rows if first < row["step"] <= last]
+        found = [row[f"gradient_variance_{method}"] / row["gradient_variance_implicit"] for row in chosen]
+        return [rounded(min(found)), rounded(max(found))]
+
+    def rounded(ratio: float) -> str:
+        return f"{float(f'{ratio:.1e}'):g}" if ratio < 1000 else f"{ratio:.0e}".replace("+0", "").replace("+", "")
+
+    twenty = "rsvi_augmentation_20"
+    for words, (least, most) in {
+        "begins at {} to {} times": ratios(twenty, 0, 30_000),
+        "has {} to {} times until": ratios(twenty, 30_000, 120_000),
+        "and {} to {} times after that": ratios(twenty, 120_000),
+        "With B = 5 it has {} to {} times": ratios("rsvi_augmentation_5"),
+        "with B = 1 {} to {} times": ratios("rsvi"),
+        "of one sample {} to {} times": ratios("score_function"),
+    }.items():
+        assert words.format(least, most) in page
