@@ -5,6 +5,7 @@ import math
 from typing import Any
 
 import pytest
+import scipy.stats
 import torch
 import torch.distributions as td
 from torch import Tensor
@@ -121,6 +122,14 @@ def test_the_variance_of_the_prior(name: str):
     assert_mean((code - code.mean(0)).square().sum(-1), expected)
 
 
+@pytest.mark.parametrize("df", [0.5, 1.0, 1.5, 2.0])
+def test_heavy_tailed_student_t_codes_have_a_scale(df: float):
+    """That of the normal distribution with the same quartiles, where the variance is infinite or does not exist."""
+    latent = latents.StudentTLatent(3, df)
+    expected = (scipy.stats.t(df).ppf(0.75) / scipy.stats.norm.ppf(0.75)) ** 2
+    torch.testing.assert_close(latent.prior_variance(), torch.full((3,), expected, dtype=torch.float32))
+
+
 @pytest.mark.parametrize("name", ["normal", "gamma", "gamma_10", "beta", "beta_10", "dirichlet"])
 def test_the_decoder_gets_codes_in_units_of_the_prior(name: str):
     """Mean 0 and variance 1 of each number, from 100,000 samples."""
@@ -133,11 +142,15 @@ def test_the_decoder_gets_codes_in_units_of_the_prior(name: str):
 @pytest.mark.parametrize("name", NAMES)
 def test_the_gradient_reaches_every_parameter(name: str):
     vae = VAE(16, latent_of(name, 2), hidden=(8, 8))
-    x = (torch.rand(5, 16) < 0.5).float()
+    x = (torch.rand(50, 16) < 0.5).float()
     bound = vae.bound(x, 0.5, lambda f, q, n: f(q.rsample((n,))).mean(0))
-    gradients = torch.autograd.grad(bound.sum(), list(vae.parameters()))
-    assert all(gradient.isfinite().all() for gradient in gradients)
-    assert gradients[0].abs().sum() > 0
+    parameters = dict(vae.named_parameters())
+    gradients = dict(zip(parameters, torch.autograd.grad(bound.sum(), list(parameters.values())), strict=True))
+    for parameter, gradient in gradients.items():
+        assert gradient.isfinite().all(), parameter
+        assert gradient.abs().sum() > 0, parameter
+    # each output of the encoder has a row of the last layer's weights
+    assert (gradients["encoder.4.weight"].abs().sum(1) > 0).all()
 
 
 @pytest.mark.compiler
@@ -216,7 +229,7 @@ def test_clipped_parameters_are_counted(parameterization: Any, least: float, mos
     outputs[:, -1] = torch.tensor([least, 0.0, 0.1, most])
     with latent.clipped_parameters() as clipped:
         concentration = latent.posterior(outputs).concentration
-    assert [kind.flatten().tolist() for kind in clipped] == [[True, False, False, True]]
+    assert [kind.flatten().tolist() for kind in clipped] == [[1, 0, 0, -1]]
     torch.testing.assert_close(concentration[[0, 3]], torch.tensor([0.2, 4.0]))
     assert latent._clipped is None
 

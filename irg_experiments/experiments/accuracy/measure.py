@@ -1,6 +1,7 @@
 """Relative error and time of dz/dφ by every way to compute it, against reference values of mpmath."""
 
 import json
+import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -98,7 +99,7 @@ class Case:
         return [column.to(getattr(torch, self.dtype)).contiguous() for column in columns]
 
     def measure_errors(self, kind: str, rows: Tensor) -> None:
-        """Computes the errors at the rows [parameter, ..., z, derivative]; a value that is not finite has the error 1.
+        """Computes the errors at the rows [parameter, ..., z, derivative]; NaN for a value that is not finite.
 
         Args:
             kind: of points.
@@ -106,7 +107,7 @@ class Case:
         """
         *arguments, truth = rows.unbind(-1)
         value = self.derivative(*self.converted(arguments)).double()
-        self.errors[kind] = ((value - truth) / truth).abs().nan_to_num(nan=1.0, posinf=1.0)
+        self.errors[kind] = ((value - truth) / truth).abs().nan_to_num(nan=math.nan, posinf=math.nan)
 
     def time_once(self, shape: float | None, arguments: Sequence[Tensor], count: bool = True) -> None:
         """Times one evaluation at the first parameter ``shape``; ``count`` is False for a warm-up.
@@ -123,12 +124,16 @@ class Case:
         return 1e9 * statistics.median(self.seconds[shape])
 
     def metrics(self) -> dict[str, float]:
-        """The numbers of the tables."""
+        """The numbers of the tables: errors over the finite results, and the share of the others."""
         values = {"nanoseconds": self.nanoseconds()}
         for kind, errors in self.errors.items():
-            values[f"{kind}_mean"] = errors.mean().item()
-            values[f"{kind}_median"] = errors.median().item()
-            values[f"{kind}_worst"] = errors.max().item()
+            finite = errors[errors.isfinite()]
+            if not len(finite):
+                finite = errors[:1]  # NaN, as all are
+            values[f"{kind}_mean"] = finite.mean().item()
+            values[f"{kind}_median"] = finite.median().item()
+            values[f"{kind}_worst"] = finite.max().item()
+            values[f"{kind}_not_finite"] = errors.isnan().double().mean().item()
         return {name: float(f"{value:.3g}") for name, value in values.items()}
 
 
@@ -193,7 +198,7 @@ class Comparison:
             shapes = all_shapes.unique().tolist()
             numbers = {
                 "shape": shapes,
-                "error": [case.errors["paper"][all_shapes == shape].mean().item() for shape in shapes],
+                "error": [case.errors["paper"][all_shapes == shape].nanmean().item() for shape in shapes],
                 "nanoseconds": [case.nanoseconds(shape) for shape in shapes if shape in case.seconds],
             }
             rounded = {name: [significant(value) for value in values] for name, values in numbers.items()}

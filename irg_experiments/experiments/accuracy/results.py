@@ -48,18 +48,26 @@ def multiples_table(records: Sequence[Record]) -> Table:
 
 
 def absolute_table(records: Sequence[Record]) -> Table:
-    """Relative errors at the points of the paper's protocol and over a wide range, and nanoseconds per element."""
-    header = ["mean", "median", "worst", "wide: mean", "median", "worst", "ns"]
-    names = [f"{points}_{kind}" for points in ("paper", "wide") for kind in ("mean", "median", "worst")]
+    """Relative errors at the points of the paper's protocol and over a wide range, and nanoseconds per element.
+
+    Errors are those of the finite results; the share of the others is beside them, – where a record does not have it.
+    """
+    header = ["mean", "median", "worst", "not finite", "wide: mean", "median", "worst", "not finite", "ns"]
     rows: list[Row] = []
     for group, note, distribution, methods in _measured(records):
         for method, values in methods.items():
             for dtype in DTYPES:
-                errors = [_scientific(values[dtype][name]) for name in names]
+                errors = [cell for points in ("paper", "wide") for cell in _errors(values[dtype], points)]
                 labels = [distribution, method + note, dtype]
                 rows.append((group, [*labels, *errors, three_digits(values[dtype]["nanoseconds"])]))
     title = "Relative error, and nanoseconds per element"
     return grouped_table("accuracy_absolute", title, ["distribution", "method", "dtype", *header], rows, labels=3)
+
+
+def _errors(values: dict[str, float | None], points: str) -> list[str]:
+    share = values.get(f"{points}_not_finite")
+    errors = [_scientific(values[f"{points}_{kind}"]) for kind in ("mean", "median", "worst")]
+    return [*errors, "–" if share is None else f"{share:.1%}" if share else "0"]
 
 
 # the methods that the README shows

@@ -1,5 +1,6 @@
 """One-sample gradients of a cross-entropy by every method that can differentiate samples of the distribution."""
 
+import copy
 import logging
 import statistics
 import time
@@ -212,7 +213,8 @@ def curves_of(
             if type(found.setdefault(label, estimator)) is not type(estimator):
                 raise UserError(f"Two of the methods have the same label, '{label}': rename one of them.")
     curves = []
-    for label, estimator in found.items():
+    for label, shared in found.items():
+        estimator = copy.deepcopy(shared)  # a moving average is that of one sweep
         step = gradient_step(estimator, sweep, compiled and estimator.traceable)
         variants = subtracted if estimator.depends_on_constants else ("nothing",)
         curves += [Curve(sweep, label, estimator, replicates, step, variant) for variant in variants]

@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from irg_experiments.results.aggregate import repetitions, spread
+from irg_experiments.results.aggregate import repetitions, spread, words_of
 from irg_experiments.results.numbers import standard_deviation
 from irg_experiments.results.record import Record
 from irg_experiments.results.table import Table
@@ -20,6 +20,11 @@ LEFT_OPEN = {
     "code_scale": float,
 }
 VALIDATION, TEST = "validation_negative_elbo", "test_nll"
+# what the command of a run in the table may set; with other options, a change would be theirs as well
+_SET = {
+    *("experiment", "data", "budget", "latent", "latent.dim", "seed", "evaluation.knn_labels", "gradient_variance.methods"),
+    *("device", "threads", "compile", "profile", *(f"model.{name}" for name in LEFT_OPEN)),
+}
 
 # name and dimension of a latent space, and the data set
 Space = tuple[str, int, str]
@@ -27,13 +32,19 @@ Space = tuple[str, int, str]
 Runs = Mapping[int, Record]
 
 
-def choices_table(records: Sequence[Record]) -> Table:
-    """One row per setting of the options, in the order in which they were tried, and three columns per latent space.
+def is_choice(record: Record) -> bool:
+    """Whether a run chooses options that the paper leaves open, and is in no table of results."""
+    keys = {word.lstrip("+").partition("=")[0] for word in words_of(record)[1:]}
+    return record["budget"] == TUNING and keys <= _SET and VALIDATION in record["metrics"]
 
-    Empty without runs at the budget ``TUNING``.
+
+def choices_table(records: Sequence[Record]) -> Table:
+    """One row per setting of the options, in the order in which they were tried, and four columns per latent space.
+
+    Empty without runs for which ``is_choice`` holds.
     """
     settings: dict[tuple[Any, ...], dict[Space, Runs]] = {}
-    for group in repetitions([record for record in records if record["budget"] == TUNING]):
+    for group in repetitions([record for record in records if is_choice(record)]):
         model, latent = group[0]["config"]["model"], group[0]["config"]["latent"]
         cells = settings.setdefault(tuple(str(model[name]) for name in LEFT_OPEN), {})
         space = latent["name"], latent["dim"], group[0]["data"]

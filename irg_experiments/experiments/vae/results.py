@@ -7,8 +7,8 @@ from typing import Any
 
 from irg_experiments.experiments.gradient_variance import VARIANCE
 from irg_experiments.experiments.protocol import UNTOLD
-from irg_experiments.experiments.vae.choices import LEFT_OPEN, TUNING
-from irg_experiments.results.aggregate import code_notes, command, notes, numbered, repetitions, spread
+from irg_experiments.experiments.vae.choices import LEFT_OPEN, is_choice
+from irg_experiments.results.aggregate import command, notes, numbered, repetitions, spread
 from irg_experiments.results.paper import Printed, difference, has_options_of_its_file
 from irg_experiments.results.record import Record
 from irg_experiments.results.table import Table
@@ -16,6 +16,8 @@ from irg_experiments.results.table import Table
 KNN = "test_knn_accuracy_"
 # the likelihood from more samples than those of the table's main column
 MORE = "test_nll_5000"
+# in the headline, after likelihoods of runs whose model has not the options of its file
+OTHER_CHOICES = " †"
 # a share of clipped parameters from which on limits bind
 BINDING = 0.01
 
@@ -25,7 +27,7 @@ def _by_dimension(*pairs: tuple[float, float | None]) -> dict[int, Printed]:
 
 
 # test NLL on MNIST of Figurnov et al. (2018): latent -> D -> mean and standard deviation. From memory, and not checked
-# against the paper
+# against the paper; those of von Mises–Fisher codes are probably Davidson et al.'s (2018)
 PAPER: dict[str, dict[int, Printed]] = {
     "normal": _by_dimension((131.1, 0.6), (107.9, 0.4), (92.5, 0.2), (88.1, 0.2), (88.1, 0.0)),
     "gamma": _by_dimension((132.4, 0.3), (108.0, 0.3), (94.0, 0.3), (90.3, 0.2), (90.6, 0.2)),
@@ -58,6 +60,12 @@ def _is_of_the_paper(config: dict[str, Any]) -> bool:
     return all(has_options_of_its_file(group, config[group], *free[group]) for group in free)
 
 
+def _has_other_choices(record: Record) -> bool:
+    """Whether the run has options of the paper's model and latent space, but other values of what the paper leaves open."""
+    config = record["config"]
+    return _is_of_the_paper(config) and not has_options_of_its_file("model", config["model"])
+
+
 def latent_name(latent: dict[str, Any]) -> str:
     """The name of a latent space, and of the parts of a product."""
     parts = ", ".join(f"{part['name']}:{part['dim']}" for part in latent.get("parts") or ())
@@ -85,7 +93,7 @@ def variant(record: Record) -> str:
 
 def nll_table(records: Sequence[Record]) -> Table:
     """One row per configuration: likelihood over seeds beside the paper's."""
-    scored = [record for record in records if record["budget"] != TUNING]
+    scored = [record for record in records if not is_choice(record)]
     groups = sorted(repetitions(scored), key=lambda runs: _order(runs[0]))
     header = ["latent", "D", "method", "data", "test NLL", "5,000 samples", "paper (from memory)"]
     header += ["difference (in standard errors)", "−ELBO", "KL", "active units", "k-NN, 1,000 labels", "runs", "best step"]
@@ -96,7 +104,11 @@ def nll_table(records: Sequence[Record]) -> Table:
 
 
 def headline_table(records: Sequence[Record]) -> Table:
-    """One row per latent space, two columns per dimension that was run: likelihood and the paper's."""
+    """One row per latent space, two columns per dimension that was run: likelihood and the paper's.
+
+    Where a latent space was run with the options of the model's file and with others that the paper leaves open, the former are
+    shown. Without such a run the latter are, with the mark ``OTHER_CHOICES``.
+    """
     groups = [
         group
         for group in repetitions(records)
@@ -104,17 +116,20 @@ def headline_table(records: Sequence[Record]) -> Table:
         if not variant(group[0])
     ]
     cells: dict[tuple[str, int], Sequence[Record]] = {}
-    for group in groups:
+    for group in sorted(groups, key=lambda runs: _has_other_choices(runs[0])):
         latent = group[0]["config"]["latent"]
-        name = numbered(latent_name(latent), {name for name, dim in cells if dim == latent["dim"]})
-        cells[name, latent["dim"]] = group
+        others = {name for name, dim in cells if dim == latent["dim"]}
+        if latent_name(latent) in others and _has_other_choices(group[0]):
+            continue
+        cells[numbered(latent_name(latent), others), latent["dim"]] = group
     names, dims = sorted({name for name, _ in cells}), sorted({dim for _, dim in cells})
     rows = []
     for name in names:
         row = [name]
         for dim in dims:
             found = cells.get((name, dim))
-            row += ["–", "–"] if found is None else [_nll(found), str(paper_nll(found[0]) or "–")]
+            mark = OTHER_CHOICES if found and _has_other_choices(found[0]) else ""
+            row += ["–", "–"] if found is None else [_nll(found) + mark, str(paper_nll(found[0]) or "–")]
         rows.append(row)
     header = ["latent", *(title for dim in dims for title in (f"D = {dim}", "paper (from memory)"))]
     return Table("nll_headline", "Test negative log-likelihood in nats", header, rows)
@@ -162,7 +177,7 @@ def objectives_table(records: Sequence[Record]) -> Table:
     others = {_setting(group[0]) for group in groups if objective_of(group[0]) != ELBO}
     shown = sorted((group for group in groups if _setting(group[0]) in others), key=lambda group: _objective_order(group[0]))
     header = ["latent", "D", "codes", "objective", "method", "data", "test NLL", "−bound", "−ELBO", "gradient variance"]
-    rows = [_objective_row(group, note) for group, note in zip(shown, code_notes(shown), strict=True)]
+    rows = [_objective_row(group, note) for group, note in zip(shown, notes(shown, _objective_order, UNTOLD), strict=True)]
     title = (
         "Training objectives: nats, mean ± standard deviation over runs, and the encoder's gradient variance at the best step"
     )
@@ -214,8 +229,10 @@ def metrics_table(record: Record) -> Table:
     ]
     if more := record["config"]["evaluation"].get("nll_samples_more"):
         rows.insert(1, [f"test NLL, {more:,} samples, nats", spread([m[f"test_nll_{more}"]], 2), "–"])
-    if (share := m.get("test_clipped_share") or 0.0) > BINDING:
-        rows.append(["parameters of posteriors at model.limits", f"{share:.1%}", "–"])
+    limits = record["config"]["model"].get("limits") or (None, None)
+    for limit, name in zip(limits, ("least", "most"), strict=True):
+        if (share := m.get(f"test_clipped_to_{name}") or 0.0) > BINDING:
+            rows.append([f"parameters of posteriors clipped to {limit:g}, of model.limits", f"{share:.1%}", "–"])
     for name, value in m.items():
         if name.startswith(KNN):
             rows.append([f"k-NN accuracy, {int(name.removeprefix(KNN)):,} labels", _mean([value], ".1%"), "–"])

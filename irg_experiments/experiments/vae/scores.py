@@ -49,17 +49,19 @@ def active_units(model: VAE, x: Tensor) -> int:
     return int((units.var(0).sum(-1) > ACTIVE * model.latent.prior_variance()).sum())
 
 
-def clipped_share(model: VAE, x: Tensor) -> float:
-    """The share of the posteriors' positive parameters that are clipped; of several kinds of them, the largest share.
+def clipped_shares(model: VAE, x: Tensor) -> dict[str, float]:
+    """The share of the posteriors' positive parameters clipped to the least and to the most of ``limits``.
 
-    For Beta codes, for example, the larger of the shares of the first and of the second concentrations.
+    Of several kinds of parameters, such as the sums, the first and the second concentrations of Beta codes, the largest share.
     """
-    shares = []
+    shares: dict[str, list[Tensor]] = {"least": [], "most": []}
     for batch in x.split(BATCH):
-        with model.latent.clipped_parameters() as clipped:
+        with model.latent.clipped_parameters() as kinds:
             model.posterior(batch)
-        shares.append([kind.double().mean() * len(batch) / len(x) for kind in clipped])
-    return max((sum(kinds).item() for kinds in zip(*shares, strict=True)), default=0.0)
+        for name, direction in (("least", 1), ("most", -1)):
+            found = [(kind == direction).double().mean() * len(batch) / len(x) for kind in kinds]
+            shares[name].append(torch.stack(found or [torch.zeros(())]))
+    return {name: torch.stack(batches).sum(0).max().item() for name, batches in shares.items()}
 
 
 def mean_codes(model: VAE, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -105,7 +107,7 @@ def scores(model: VAE, train: Images, test: Images, evaluation: Evaluation) -> d
     if more := evaluation.nll_samples_more:
         found[f"nll_{more}"] = negative_log_likelihood(model, x, more)
     found["active_units"] = active_units(model, x)
-    found["clipped_share"] = clipped_share(model, x)
+    found |= {f"clipped_to_{name}": share for name, share in clipped_shares(model, x).items()}
     if train.labels is not None and test.labels is not None:
         for number in evaluation.knn_labels:
             accuracy = knn_accuracy(train, test, model, number, evaluation.knn_neighbours, evaluation.knn_draws)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import logging
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ from irg_experiments.training.compilation import loss_and_grad
 from irg_experiments.training.loop import Schedule, Selection, TrainingResult, train
 from irg_experiments.training.optimizer import Adam
 from irg_experiments.training.precision import check_precision, matmul_precision
+
+log = logging.getLogger(__name__)
 
 # training images in the learning curve where there are no validation images
 WATCHED = 10_000
@@ -110,6 +113,12 @@ class VAETask:
     def train(self, directory: Path) -> TrainingResult:
         """Trains until the validation bound stops improving or the budget ends, and keeps the best state, or else the last."""
         t = self.training
+        if t.steps <= t.kl_warmup_steps:
+            log.warning(
+                "training.kl_warmup_steps (%d) is not below training.steps (%d): the KL divergence never has its full weight, "
+                "and the last state is scored. Add training.kl_warmup_steps=%d.",
+                *(t.kl_warmup_steps, t.steps, t.steps // 6),
+            )
         selection = Selection(t.patience, t.kl_warmup_steps) if self.selects else None
         schedule = Schedule(t.steps, t.log_every, t.evaluate_every, t.checkpoint_every, selection)
         result = train(self, schedule, self.config.seed, directory, self.device, self.config.profile)

@@ -103,12 +103,15 @@ class Latent(nn.Module, abc.ABC):
     def _clip(self, values: Tensor, least: float, most: float) -> Tensor:
         clipped = clip(values, least, most)
         if self._clipped is not None:
-            self._clipped.append(clipped != values)
+            self._clipped.append((clipped - values).sign())
         return clipped
 
     @contextlib.contextmanager
     def clipped_parameters(self) -> Iterator[list[Tensor]]:
-        """Within the block, a list that collects, for every tensor of positive parameters, which of them were clipped."""
+        """Within the block, a list that collects, for every tensor of positive parameters, how they were clipped.
+
+        1 where a parameter was raised to the least, −1 where it was lowered to the most, 0 elsewhere.
+        """
         clipped: list[Tensor] = []
         for space in self._spaces():
             space._clipped = clipped

@@ -9,6 +9,9 @@ from irg_experiments.implicit.distributions.student_t import StudentT
 from irg_experiments.models.latents.base import Latent, Posterior, PriorParameter, factorised, pieces
 from irg_experiments.models.latents.geometry import Plane
 
+# the third quartile of the standard normal distribution
+NORMAL_QUARTILE = 0.6744897501960817
+
 
 class StudentTLatent(Latent):
     """q = StudentT(df, loc, scale) in each coordinate. The divergence has no closed form and is estimated from samples.
@@ -53,6 +56,7 @@ class StudentTLatent(Latent):
         return q.base_dist.loc.unsqueeze(-1)
 
     def prior_variance(self) -> Tensor:
-        """See ``Latent``."""
-        variance: Tensor = self.prior_factor.variance
-        return variance
+        """See ``Latent``; where it is infinite, for df ≤ 2, that of the normal distribution with the prior's quartiles."""
+        prior = self.prior_factor
+        normal = (prior.icdf(torch.full_like(self.df, 0.75)) / NORMAL_QUARTILE).square()
+        return torch.where(prior.variance.isfinite(), prior.variance, normal)

@@ -1,5 +1,6 @@
 import json
 import logging
+import math
 from functools import cache
 
 import pytest
@@ -47,10 +48,21 @@ def test_the_baseline_of_student_t_does_not_cancel(kind: str, dtype: str, worst:
     assert case.errors[kind].max() < worst
 
 
-def test_a_value_that_is_not_finite_has_the_error_one():
+@pytest.mark.parametrize(("dtype", "worst"), [("float32", 1e-3), ("float64", 1e-11)])
+def test_the_baseline_of_the_gamma_converges_over_the_wide_range(dtype: str, worst: float):
+    case = Case("Gamma", "", dtype, derivatives()["Gamma"][BASELINE])
+    case.measure_errors("wide", torch.tensor(ROWS["Gamma"]["wide"], dtype=torch.float64))
+    assert case.errors["wide"].max() < worst
+
+
+def test_values_that_are_not_finite_are_counted_and_have_no_error():
     case = Case("Gamma", "", "float64", lambda a, z: torch.tensor([torch.nan, torch.inf, 3.0]).double())
     case.measure_errors("paper", torch.tensor([[1.0, 1.0, 2.0]] * 3).double())
-    assert case.errors["paper"].tolist() == [1.0, 1.0, 0.5]
+    case.seconds[None] = [1.0]
+    metrics = case.metrics()
+    assert [metrics[f"paper_{name}"] for name in ("mean", "median", "worst", "not_finite")] == [0.5, 0.5, 0.5, 0.667]
+    case.errors["paper"] = torch.full((3,), torch.nan)
+    assert math.isnan(case.metrics()["paper_worst"])
 
 
 def test_times_are_medians_over_rounds_without_the_warm_up():

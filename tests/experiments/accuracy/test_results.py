@@ -58,7 +58,7 @@ def test_the_headline_has_a_dash_where_a_library_has_no_derivative():
 
 def test_repetitions_have_the_median_time():
     table = results.absolute_table([record(seed, time) for seed, time in enumerate((10.0, 30.0, 11.0))])
-    assert list(table.rows[-1]) == ["Gamma", "implicit", "float64", *["1.0e-08"] * 6, "11.0", "3"]
+    assert list(table.rows[-1]) == ["Gamma", "implicit", "float64", *[*["1.0e-08"] * 3, "–"] * 2, "11.0", "3"]
     assert table.header[-1] == "runs"
 
 
@@ -67,6 +67,12 @@ def test_a_number_that_is_not_finite_is_told_so():
     one["metrics"]["Gamma"]["implicit"]["float32"]["paper_mean"] = None
     assert results.multiples_table([one]).rows[1][2] == "not finite"
     assert results.absolute_table([one]).rows[2][3] == "not finite"
+
+
+def test_the_share_of_results_that_are_not_finite_is_beside_the_errors():
+    one = record()
+    one["metrics"]["Gamma"]["implicit"]["float32"] |= {"paper_not_finite": 0.0, "wide_not_finite": 0.125}
+    assert [results.absolute_table([one]).rows[2][column] for column in (6, 10)] == ["0", "12.5%"]
 
 
 def test_a_library_that_only_some_machines_have(tmp_path: Path):
@@ -82,7 +88,7 @@ def test_a_record_of_schema_1_becomes_one_of_today():
     assert today["method"] is None
     first, second = AccuracyExperiment.summary(EARLIER, today)
     assert "| Gamma | finite difference | 69.6× | 10500× | 832× | 0.128× | 0.480× | 2× |" in markdown(first)
-    row = "| Gamma | implicit | float64 | 1.3e-14 | 4.7e-15 | 5.1e-14 | 1.1e-14 | 2.1e-15 | 7.8e-14 | 19.2 |"
+    row = "| Gamma | implicit | float64 | 1.3e-14 | 4.7e-15 | 5.1e-14 | – | 1.1e-14 | 2.1e-15 | 7.8e-14 | – | 19.2 |"
     assert row in markdown(second)
     assert list(AccuracyExperiment.figures(EARLIER, today)) == []
 

@@ -164,6 +164,16 @@ def test_estimators_of_their_own_baseline_have_one_curve():
 
 
 @pytest.mark.compiler
+def test_each_sweep_has_a_moving_average_of_its_own():
+    """Those of the Dirichlet's f would be hundreds of nats from the von Mises one's."""
+    estimators = [RSVI(baseline="moving_average")]
+    first, second = (curves_of(sweep, estimators, 2)[0] for sweep in SWEEPS)
+    first.begin(1)
+    assert first.estimator.state_dict()
+    assert not second.estimator.state_dict()
+    assert not estimators[0].state_dict()
+
+
 def test_compiled_steps_compute_the_gradients_of_eager_ones(traced_only):
     """More of them than torch compiles of one function by default."""
     sweeps = dirichlet(2, components=2, trials=3), von_mises(3)

@@ -52,6 +52,19 @@ def test_what_is_not_finite_has_no_change():
     assert made.rows[1][4:6] == ["not finite", "–"]
 
 
+def test_runs_that_change_other_options_are_results():
+    """Their changes would not be those of the options that the table compares."""
+    others = [
+        {**run(0, 100.0), "command": "irg-run experiment=vae latent=von_mises budget=tuning method=rsvi", "group": "other"},
+        {**run(0, 100.0), "command": "irg-run experiment=vae latent=von_mises latent.concentration=3", "group": "third"},
+        run(0, 100.0) | {"group": "fourth"},
+    ]
+    del others[2]["metrics"]["validation_negative_elbo"]  # without validation images
+    made = {made.name: made for made in VAEExperiment.tables([run(0, 143.0), *others])}
+    assert made["choices"].rows[0][4] == "143.00"
+    assert len(made["nll"].rows) == 3
+
+
 def test_runs_that_choose_options_are_in_no_table_of_results():
     both = VAEExperiment.tables([run(0, 143.0), record()])
     assert {made.name: len(made.rows) for made in both} == {"nll": 1, "choices": 1}

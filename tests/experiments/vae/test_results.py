@@ -57,14 +57,16 @@ def test_rows_hold_the_mean_over_seeds_beside_the_paper():
 
 def test_more_samples_and_limits_that_bind_are_shown_where_they_are_recorded():
     found = record()
-    found["metrics"] |= {"test_nll_5000": 129.6, "test_clipped_share": 0.25}
+    found["metrics"] |= {"test_nll_5000": 129.6, "test_clipped_to_least": 0.25, "test_clipped_to_most": 0.009}
+    found["config"]["model"] = {"name": "vae", "limits": [1e-3, 1e6]}
     found["config"]["evaluation"]["nll_samples_more"] = 5000
     assert cells(found)["5,000 samples"] == "129.6"
     shown = {row[0]: row[1] for row in metrics_table(found).rows}
     assert shown["test NLL, 5,000 samples, nats"] == "129.60"
-    assert shown["parameters of posteriors at model.limits"] == "25.0%"
-    found["metrics"]["test_clipped_share"] = 0.009
-    assert not any("limits" in row[0] for row in metrics_table(found).rows)
+    assert shown["parameters of posteriors clipped to 0.001, of model.limits"] == "25.0%"
+    found["metrics"] |= {"test_clipped_to_least": 0.009, "test_clipped_to_most": 0.02}
+    (row,) = (row for row in metrics_table(found).rows if "limits" in row[0])
+    assert row[:2] == ["parameters of posteriors clipped to 1e+06, of model.limits", "2.0%"]
 
 
 def test_options_that_the_paper_leaves_open_are_told_apart():
@@ -177,3 +179,13 @@ def test_the_headline_has_the_paper_budget_on_mnist_alone():
     (made,) = VAEExperiment.excerpts([record(), record(latent="normal", dim=10), *others])
     assert made.header == ["latent", "D = 2", "paper (from memory)", "D = 10", "paper (from memory)"]
     assert made.rows == [["normal", "–", "–", "130.0", "92.5 ± 0.2"], ["von_mises", "130.0", "127.6 ± 0.4", "–", "–"]]
+
+
+def test_the_headline_marks_what_has_other_options_of_the_model_than_its_file():
+    usual, other = ConfigTree().load("model", "vae"), record(group="other", latent="normal")
+    other["config"]["model"] = {**usual, "weights": "glorot_normal"}
+    other["metrics"]["test_nll"] = 131.0
+    assert VAEExperiment.excerpts([other])[0].rows == [["normal", "131.0 †", "131.1 ± 0.6"]]
+    new = record(latent="normal", started="2025-01-01T00:00:00+00:00")
+    new["config"]["model"] = usual
+    assert VAEExperiment.excerpts([other, new])[0].rows == [["normal", "130.0", "131.1 ± 0.6"]]

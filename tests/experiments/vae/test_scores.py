@@ -3,7 +3,7 @@ import torch
 
 from irg_experiments.data import Images
 from irg_experiments.experiments.vae.pictures import reconstructions, unit_square
-from irg_experiments.experiments.vae.scores import active_units, clipped_share, knn_accuracy, negative_log_likelihood
+from irg_experiments.experiments.vae.scores import active_units, clipped_shares, knn_accuracy, negative_log_likelihood
 from irg_experiments.models.latents import NormalLatent
 from irg_experiments.models.vae import VAE
 
@@ -32,13 +32,16 @@ def test_units_that_never_move_are_not_active():
 
 def test_neighbours_of_separated_classes_vote_right():
     model = small_model()
+    with torch.no_grad():
+        for layer in (model.encoder[0], model.encoder[2], model.encoder[-1]):
+            layer.weight.fill_(1.0)  # the sum of the pixels, which differs between the classes
     pixels = torch.zeros(40, 8, dtype=torch.uint8)
     pixels[20:, :4] = 255
     images = Images(pixels, torch.arange(40) // 20)
     with torch.no_grad():
         assert knn_accuracy(images, images, model, num_labels=30, neighbours=5, draws=2) == 1.0
-        shuffled = Images(pixels, torch.zeros(40, dtype=torch.long))
-        assert knn_accuracy(shuffled, images, model, num_labels=30, neighbours=5, draws=2) == 0.5
+        all_zero = Images(pixels, torch.zeros(40, dtype=torch.long))
+        assert knn_accuracy(all_zero, images, model, num_labels=30, neighbours=5, draws=2) == 0.5
 
 
 def test_unit_square_is_seen_from_above():
@@ -57,7 +60,7 @@ def test_reconstructions_are_below_their_images(images: int, columns: int):
     assert torch.equal(rows[2], x[columns : 2 * columns])
 
 
-def test_the_share_of_clipped_parameters_is_that_of_the_worst_kind(monkeypatch: pytest.MonkeyPatch):
+def test_the_shares_of_clipped_parameters_are_those_of_the_worst_kind(monkeypatch: pytest.MonkeyPatch):
     """Precisions for some images, none of the locations, whatever the batches."""
     model, x = small_model(), torch.zeros(30, 8)
     x[:6] = 1
@@ -65,7 +68,10 @@ def test_the_share_of_clipped_parameters_is_that_of_the_worst_kind(monkeypatch: 
         for layer in (model.encoder[0], model.encoder[2]):
             layer.weight.fill_(1.0)
         model.encoder[-1].weight.zero_()
-        model.encoder[-1].weight[2:] = 1e4  # both scales
+        model.encoder[-1].weight[2] = 1e4  # the first scale
+        model.encoder[-1].weight[3] = -1e4  # the second
+        model.encoder[-1].bias[3] = -1e4
         for batch in (1000, 7):
             monkeypatch.setattr("irg_experiments.experiments.vae.scores.BATCH", batch)
-            assert clipped_share(model, x) == pytest.approx(0.2)
+            shares = clipped_shares(model, x)
+            assert shares == {"least": pytest.approx(0.5), "most": pytest.approx(0.1)}
