@@ -111,9 +111,13 @@ def notes(groups: Sequence[Sequence[Record]], shown: Callable[[Record], Hashable
 
 
 def _differing(options: Sequence[Mapping[str, Any]]) -> set[str]:
-    """The keys that do not have the same value in all of the options."""
-    keys = {key for mine in options for key in mine}
-    return {key for key in keys if any(mine.get(key) != options[0].get(key) for mine in options)}
+    """The keys with more than one value; that some options lack a key, as early records do, is no difference."""
+    values: dict[str, list[Any]] = defaultdict(list)
+    for mine in options:
+        for key, value in mine.items():
+            if value not in values[key]:
+                values[key].append(value)
+    return {key for key, different in values.items() if len(different) > 1}
 
 
 def options_of(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

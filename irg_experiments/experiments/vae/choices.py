@@ -19,6 +19,8 @@ LEFT_OPEN = {
     "weights": ("glorot_normal", "fan_in").index,
     "code_scale": float,
 }
+# their values where an early record does not name them
+UNNAMED = {"limits": [1e-3, 1e3], "parameterization": "natural", "weights": "glorot_normal", "code_scale": 1.0}
 VALIDATION, TEST = "validation_negative_elbo", "test_nll"
 # what the command of a run in the table may set; with other options, a change would be theirs as well
 _SET = {

@@ -7,7 +7,7 @@ from typing import Any
 
 from irg_experiments.experiments.gradient_variance import VARIANCE
 from irg_experiments.experiments.protocol import UNTOLD
-from irg_experiments.experiments.vae.choices import LEFT_OPEN, is_choice
+from irg_experiments.experiments.vae.choices import LEFT_OPEN, UNNAMED, is_choice
 from irg_experiments.results.aggregate import command, notes, numbered, repetitions, spread
 from irg_experiments.results.paper import Printed, difference, has_options_of_its_file
 from irg_experiments.results.record import Record
@@ -245,11 +245,11 @@ def metrics_table(record: Record) -> Table:
 
 
 def upgraded(record: Record) -> Record:
-    """A record of schema 1, which named the method but had no label of it."""
-    config = record["config"]
+    """A record of schema 1, which named the method but had no label of it, and not every option of the model."""
+    config = {**record["config"], "model": {**UNNAMED, **record["config"].get("model", {})}}
     label = record["method"].replace("_", " ")
     if "augmentation" in config["method"]:
         # samples of the von Mises distribution have no augmentation
         von_mises = config["latent"]["_target_"].endswith(".VonMisesLatent")
         label = "RSVI" if von_mises else f"RSVI, B = {config['method']['augmentation']}"
-    return {"method_label": label, **record}
+    return {"method_label": label, **record, "config": config}
