@@ -16,7 +16,7 @@ from irg_experiments.results.table import Table
 KNN = "test_knn_accuracy_"
 # the likelihood from more samples than those of the table's main column
 MORE = "test_nll_5000"
-# in the headline, after likelihoods of runs whose model has not the options of its file
+# in the headline, after likelihoods of runs whose model or data have other options than their files
 OTHER_CHOICES = " †"
 # a share of clipped parameters from which on limits bind
 BINDING = 0.01
@@ -61,9 +61,13 @@ def _is_of_the_paper(config: dict[str, Any]) -> bool:
 
 
 def _has_other_choices(record: Record) -> bool:
-    """Whether the run has options of the paper's model and latent space, but other values of what the paper leaves open."""
+    """Whether the run has options of the paper's model and latent space, but other values of what the paper leaves open.
+
+    The paper does not say how many images are for validation, either.
+    """
     config = record["config"]
-    return _is_of_the_paper(config) and not has_options_of_its_file("model", config["model"])
+    usual = has_options_of_its_file("model", config["model"]) and has_options_of_its_file("data", config["data"], "root")
+    return _is_of_the_paper(config) and not usual
 
 
 def latent_name(latent: dict[str, Any]) -> str:
@@ -106,8 +110,8 @@ def nll_table(records: Sequence[Record]) -> Table:
 def headline_table(records: Sequence[Record]) -> Table:
     """One row per latent space, two columns per dimension that was run: likelihood and the paper's.
 
-    Where a latent space was run with the options of the model's file and with others that the paper leaves open, the former are
-    shown. Without such a run the latter are, with the mark ``OTHER_CHOICES``.
+    Where a latent space was run with the options of the files of model and data and with others that the paper leaves open, the
+    former are shown. Without such a run the latter are, with the mark ``OTHER_CHOICES``.
     """
     groups = [
         group

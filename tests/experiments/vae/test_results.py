@@ -26,7 +26,12 @@ def record(**changes: Any) -> dict[str, Any]:
         "steps_per_second": 100.0,
         "command": "irg-run experiment=vae latent=von_mises seed=0",
         "metrics": metrics,
-        "config": {"latent": latent, "model": {"name": "vae"}, "evaluation": {"nll_samples": 500}},
+        "config": {
+            "latent": latent,
+            "model": {"name": "vae"},
+            "data": {"name": "mnist", "root": "anywhere"},
+            "evaluation": {"nll_samples": 500},
+        },
     }
     return {**values, **changes}
 
@@ -181,11 +186,14 @@ def test_the_headline_has_the_paper_budget_on_mnist_alone():
     assert made.rows == [["normal", "–", "–", "130.0", "92.5 ± 0.2"], ["von_mises", "130.0", "127.6 ± 0.4", "–", "–"]]
 
 
-def test_the_headline_marks_what_has_other_options_of_the_model_than_its_file():
+def test_the_headline_marks_what_has_other_options_of_model_or_data_than_their_files():
     usual, other = ConfigTree().load("model", "vae"), record(group="other", latent="normal")
     other["config"]["model"] = {**usual, "weights": "glorot_normal"}
     other["metrics"]["test_nll"] = 131.0
     assert VAEExperiment.excerpts([other])[0].rows == [["normal", "131.0 †", "131.1 ± 0.6"]]
+    every_image = record(group="every image", latent="normal")
+    every_image["config"]["data"] = {**ConfigTree().load("data", "mnist"), "validation": 0}
+    assert VAEExperiment.excerpts([every_image])[0].rows == [["normal", "130.0 †", "131.1 ± 0.6"]]
     new = record(latent="normal", started="2025-01-01T00:00:00+00:00")
     new["config"]["model"] = usual
     assert VAEExperiment.excerpts([other, new])[0].rows == [["normal", "130.0", "131.1 ± 0.6"]]
