@@ -105,8 +105,19 @@ class Corpus:
             whose: the corpus, for the message.
 
         Raises:
-            UserError: a document has no words, an index is that of no word, or a count is not a whole number from 1 to 2^24.
+            UserError: there are no documents, the tensors do not fit together, a word is no text, a document has no words, an
+                index is that of no word, or a count is not a whole number from 1 to 2^24.
         """
+        if len(self) <= 0 or len(self.words) == 0:
+            raise UserError(f"There are no {whose.removeprefix('the ')}.")
+        first, last, sizes = int(self.offsets[0]), int(self.offsets[-1]), (len(self.words), len(self.counts))
+        if first != 0 or sizes != (last, last):
+            raise UserError(
+                f"The offsets of {whose} go from {first} to {last}, with {sizes[0]} words and {sizes[1]} counts: they must go "
+                "from 0 to the number of both, as Corpus.from_counts has them."
+            )
+        if not all(isinstance(word, str) for word in self.vocabulary):
+            raise UserError(f"The vocabulary of {whose} must be text: make it by tuple(map(str, words)).")
         empty = self.offsets.diff() <= 0
         if empty.any():
             raise UserError(
@@ -189,6 +200,23 @@ class TopicData:
     best_perplexity: float | None = None
     image_side: int | None = None
 
+    def check(self, name: str) -> None:
+        """Refuses what topic models cannot take.
+
+        Args:
+            name: of the data set, for the message.
+
+        Raises:
+            UserError: see ``Corpus.check``; or the vocabularies differ.
+        """
+        self.train.check(f"the training documents of data={name}")
+        self.test.check(f"the test documents of data={name}")
+        if tuple(self.train.vocabulary) != tuple(self.test.vocabulary):
+            raise UserError(
+                f"Training and test documents of data={name} have different vocabularies, so that their word indices mean "
+                "different words: count both with the same one."
+            )
+
 
 class DocumentStream:
     """Batches of training documents in the order of ``EpochOrder``: they depend on seed and step alone.
@@ -239,7 +267,7 @@ def _check_counts(matrix: Any, vocabulary: Sequence[str]) -> None:
 def _wrong_count(word: str, document: str, count: float, least: int, number: int) -> UserError:
     return UserError(
         f"The count of word '{word}' in document {document} is {count:g}, but counts are whole numbers from {least} to {MOST}. "
-        f"Correct the {number} counts that are not."
+        f"Correct it, and any other: {number} in all."
     )
 
 

@@ -1,9 +1,13 @@
 """Which options of the config tree go together, for messages that name those that do."""
 
 import contextlib
+import copy
 import inspect
 from collections.abc import Callable
+from typing import Any
 
+import torch
+from torch import Tensor
 from torch.distributions import Distribution
 
 from irg_experiments.config.components import Component, build, returned_type
@@ -113,6 +117,35 @@ def check_num_samples(estimator: Estimator, num_samples: int, which: str, remedy
     except ValueError as error:
         such_as = f", such as {estimator.for_fewer_samples}" if estimator.for_fewer_samples else ""
         raise UserError(f"{which}: {error}. {remedy}, or choose another option{such_as}.") from error
+
+
+def check_estimate(method: Component, estimator: Estimator, q: Distribution, num_samples: int, device: torch.device) -> None:
+    """Raises UserError unless an estimate has the shape and the gradient that ``Estimator.expectation`` must give it.
+
+    Random streams and a running mean stay as they are.
+
+    Args:
+        method: the section.
+        estimator: made of it.
+        q: a batch of distributions whose parameters depend on those of a model.
+        num_samples: per value.
+        device: of q.
+    """
+    event = tuple(range(-len(q.event_shape), 0))
+    with torch.random.fork_rng([device] if device.type == "cuda" else []), torch.enable_grad():
+        value = copy.deepcopy(estimator).expectation(lambda z: z.square().sum(event) if event else z.square(), q, num_samples)
+    which = f"method={method.name}: {type(estimator).__name__}.expectation"
+    if not isinstance(value, Tensor) or value.shape != q.batch_shape:
+        found = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"type {type(value).__name__}"
+        raise UserError(f"{which} must return a tensor of q's batch shape, here {tuple(q.batch_shape)}, not of {found}.")
+    if not value.requires_grad:
+        raise UserError(f"{which} must return an estimate with a gradient in the parameters of q, but this one has none.")
+
+
+def check_made(made: Any, kind: type, option: Component) -> None:
+    """Raises UserError unless what a data set's function returned is of its kind."""
+    if not isinstance(made, kind):
+        raise UserError(f"data={option.name}: {option.target} must return {kind.__name__}, not {type(made).__name__}.")
 
 
 def methods_for(family: type[Distribution], tree: ConfigTree, elementwise: bool = True, pathwise: bool = False) -> list[str]:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from typing import Annotated, Literal, NamedTuple
 
+from pydantic import Field, Strict
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
@@ -14,6 +15,9 @@ Expectation = Callable[[Callable[[Tensor], Tensor], Distribution, int], Tensor]
 
 # how weights start, see ``linear``
 Weights = Annotated[Literal["glorot_normal", "fan_in"], Must("glorot_normal or fan_in")]
+
+# a positive parameter of a prior; within this range float32 represents the moments of every prior here
+PriorParameter = Annotated[float, Strict(), Field(ge=1e-6, le=1e6, allow_inf_nan=False), Must("a number from 1.0e-6 to 1.0e6")]
 
 # default limits of the positive parameters of priors and posteriors
 LIMITS = (1e-3, 1e3)

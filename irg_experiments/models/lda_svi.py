@@ -13,7 +13,7 @@ from irg_experiments.config.types import Count, Positive
 from irg_experiments.data.bag_of_words import BagOfWords
 from irg_experiments.implicit.distributions.dirichlet import Dirichlet, kl_dirichlet_dirichlet
 from irg_experiments.models.bag_of_words import segmented_sum
-from irg_experiments.models.common import check_topics
+from irg_experiments.models.common import PriorParameter, check_topics
 from irg_experiments.models.topic_model import TopicModel
 
 # iterations of the local step between two checks of which documents have converged
@@ -68,8 +68,8 @@ class LDASVI(TopicModel):
         self,
         num_words: int,
         topics: Count,
-        document_prior: Positive | None = None,
-        topic_prior: Positive | None = None,
+        document_prior: PriorParameter | None = None,
+        topic_prior: PriorParameter | None = None,
         max_iterations: Count = 100,
         tolerance: Positive = 1e-3,
     ) -> None:

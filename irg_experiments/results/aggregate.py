@@ -1,6 +1,7 @@
 """Repetitions of one configuration: which records they are, their mean and spread, and the command that repeats them."""
 
 import itertools
+import json
 import re
 import shlex
 import statistics
@@ -106,8 +107,13 @@ def notes(groups: Sequence[Sequence[Record]], shown: Callable[[Record], Hashable
     found = []
     for records, mine, code in zip(groups, options, code_notes(groups), strict=True):
         keys = [key for key in mine if key in differing[shown(records[0])]]
-        found.append((f" ({', '.join(f'{key}={mine[key]}' for key in keys)})" if keys else "") + code)
+        found.append((f" ({', '.join(f'{key}={_as_typed(mine[key])}' for key in keys)})" if keys else "") + code)
     return found
+
+
+def _as_typed(value: Any) -> str:
+    """A value as a command line has it."""
+    return json.dumps(value) if value is None or isinstance(value, bool) else str(value)
 
 
 def _differing(options: Sequence[Mapping[str, Any]]) -> set[str]:

@@ -16,6 +16,8 @@ from matplotlib.ticker import EngFormatter, ScalarFormatter
 
 from irg_experiments.results.curves import Curve
 
+# of curves, after one that has every colour
+LINE_STYLES = ("-", "--", ":", "-.")
 # numbers of steps, short: 150k
 STEPS = EngFormatter(sep="")
 
@@ -67,9 +69,11 @@ def _points(rows: Sequence[dict[str, Any]], metric: str) -> Iterator[tuple[float
 def compared_curves(path: Path, curves: Mapping[str, Curve], ylabel: str) -> Path:
     """Curves of several configurations, by name: against steps and against seconds, with bands of one standard deviation."""
     figure, panels = plt.subplots(1, 2, figsize=(13, 4), sharey=True, layout="constrained")
-    for name, curve in curves.items():
+    colours = len(plt.rcParams["axes.prop_cycle"])
+    for number, (name, curve) in enumerate(curves.items()):
+        style = LINE_STYLES[number // colours % len(LINE_STYLES)]
         for axes, x in zip(panels, (curve.steps, curve.seconds), strict=True):
-            (line,) = axes.plot(x, curve.mean, marker=".", label=name)
+            (line,) = axes.plot(x, curve.mean, marker=".", linestyle=style, label=name)
             if curve.spread is not None:
                 band = curve.mean - curve.spread, curve.mean + curve.spread
                 axes.fill_between(x, *band, color=line.get_color(), alpha=0.2, linewidth=0)

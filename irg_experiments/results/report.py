@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,10 @@ def _finished(paths: Sequence[Path]) -> list[Run]:
             "The command in an unfinished run's record.json resumes it."
         )
     if len(finished) < len(found):
-        log.warning("%d of %d runs are not done, and are in no table.", len(found) - len(finished), len(found))
+        counts = Counter(record["status"] for _, record in found if record["status"] != "done")
+        states = ", ".join(f"{number} {status}" for status, number in sorted(counts.items()))
+        remedy = "irg-report --html lists them"
+        log.warning("%d of %d runs are in no table: %s; %s.", len(found) - len(finished), len(found), states, remedy)
     return finished
 
 

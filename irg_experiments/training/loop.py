@@ -248,7 +248,7 @@ class _Run:
         if _holds_nan(state["task"]):  # the losses that were checked came before the last update
             raise DivergedError(
                 f"A parameter is NaN after step {self.step}, whose loss was finite. "
-                "Try a smaller learning rate or another seed."
+                "Try a smaller learning rate, other options of model or method, or another seed."
             )
         if distributed.is_first():
             save_checkpoint(self.directory, state)
@@ -294,7 +294,7 @@ class _Run:
         if not math.isfinite(mean):
             raise DivergedError(
                 f"The loss became {mean} within the {self._loss_steps} steps before step {self.step}. "
-                "Try a smaller learning rate or another seed."
+                "Try a smaller learning rate, other options of model or method, or another seed."
             )
         return mean
 

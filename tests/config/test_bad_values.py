@@ -244,6 +244,10 @@ BAD: dict[str, list[tuple[str, ...]]] = {
         (f"training.learning_rate={value}",) for value in ("0", "-1", "nan", "inf", "fast", "null", "true")
     ],
     "training.num_samples": [("training.num_samples=null",), (*SVI, "training.num_samples=1")],
+    "data=bars recommends no number of topics: set one, such as model.topics=20": [("model.topics=null",)],
+    "prior_burn_in_steps has no effect with method.prior=fixed": [(*SVI, "training.prior_burn_in_steps=5")],
+    "a number from 1.0e-6 to 1.0e6": [(*SVI, f"model.{name}_prior=1e-300") for name in ("document", "topic")],
+    "training.learning_rate must be a number for model=lda, not null": [("training.learning_rate=null",)],
     "no meaning": [(*SVI, "training.learning_rate=1e-3")],
     "training.batch_size": [("training.batch_size=0",), ("training.batch_size=1.5",)],
     "training.annealing": [(*VAE, f"training.annealing={value}") for value in ("slow", "null", "5")],

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.sparse import csr_matrix
 
-from irg_experiments.data import Corpus, DocumentStream, EpochOrder
+from irg_experiments.data import Corpus, DocumentStream, EpochOrder, TopicData
 from irg_experiments.errors import UserError
 
 
@@ -103,7 +103,9 @@ def test_zeros_that_are_stored_do_not_count():
 
 @pytest.mark.parametrize(("value", "shown"), [(-1, "-1"), (0.5, "0.5"), (math.nan, "nan"), (math.inf, "inf")])
 def test_a_count_that_is_none_is_named(value: float, shown: str):
-    with pytest.raises(UserError, match=f"^The count of word 'b' in document 1 is {shown}, but .* Correct the 1 counts"):
+    with pytest.raises(
+        UserError, match=f"^The count of word 'b' in document 1 is {shown}, but .* Correct it, and any other: 1 in all"
+    ):
         Corpus.from_counts(csr_matrix([[1.0, 2.0], [3.0, value]]), "ab")
 
 
@@ -115,6 +117,10 @@ def test_every_column_has_a_word():
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
+        ({"offsets": [0, 2, 2]}, r"^The offsets of the test documents go from 0 to 2, with 3 words and 3 counts: they must go"),
+        ({"offsets": [1, 2, 3]}, r"^The offsets of the test documents go from 1 to 3"),
+        ({"counts": [1, 2]}, r"^The offsets of .*, with 3 words and 2 counts"),
+        ({"words": [], "counts": [], "offsets": [0]}, r"^There are no test documents\.$"),
         ({"offsets": [0, 2, 2, 3]}, r"^Document 1 of the test documents has no words, and 1 in all have none: leave them out"),
         ({"words": [0, 3, 1]}, r"word indices of the test documents go from 0 to 3, but its vocabulary has 3 words"),
         ({"words": [0, -1, 1]}, r"word indices of the test documents go from -1 to 1"),
@@ -122,16 +128,30 @@ def test_every_column_has_a_word():
             {"counts": [1.0, 2.0, math.nan]},
             r"count of word 'b' in document 1 of the test documents is nan, .* from 1 to 1677",
         ),
-        ({"counts": [1.0, 0.5, 2.0]}, r"count of word 'c' in document 0 of .* is 0\.5, .* Correct the 1 counts"),
+        ({"counts": [1.0, 0.5, 2.0]}, r"count of word 'c' in document 0 of .* is 0\.5, .* Correct it, and any other: 1 in all"),
         ({"counts": [2**25, 1, 1]}, r"count of word 'a' in document 0 of .* is 3\.35544e\+07"),
         ({"counts": [1.0, 1.0, math.inf]}, r"count of word 'b' in document 1 of .* is inf"),
-        ({"counts": [-1, 0, 1]}, r"count of word 'a' in document 0 of .* is -1, .* Correct the 2 counts"),
+        ({"counts": [-1, 0, 1]}, r"count of word 'a' in document 0 of .* is -1, .* Correct it, and any other: 2 in all"),
     ],
 )
 def test_a_corpus_that_topic_models_cannot_take_is_refused(changed: dict[str, list[float]], message: str):
     parts = {"words": [0, 2, 1], "counts": [1, 2, 3], "offsets": [0, 2, 3], **changed}
     with pytest.raises(UserError, match=message):
         Corpus(*(torch.tensor(values) for values in parts.values()), ("a", "b", "c")).check("the test documents")
+
+
+def test_a_vocabulary_of_numbers_is_refused():
+    corpus = Corpus(torch.tensor([0]), torch.tensor([1]), torch.tensor([0, 1]), (7, 8))
+    with pytest.raises(UserError, match=r"vocabulary of a corpus must be text: make it by tuple\(map\(str, words\)\)"):
+        corpus.check("a corpus")
+
+
+def test_training_and_test_documents_have_the_same_vocabulary():
+    train = Corpus(torch.tensor([0]), torch.tensor([1]), torch.tensor([0, 1]), ("a", "b"))
+    TopicData(train, train).check("mine")
+    for words in (("b", "a"), ("a", "b", "c")):
+        with pytest.raises(UserError, match="documents of data=mine have different vocabularies"):
+            TopicData(train, Corpus(train.words, train.counts, train.offsets, words)).check("mine")
 
 
 @pytest.mark.parametrize("dtype", [torch.int16, torch.int32, torch.int64, torch.float32])

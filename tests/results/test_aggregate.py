@@ -65,6 +65,9 @@ def test_options_are_told_where_rows_would_look_alike():
     assert notes(groups, lambda record: "alike", set()) == [" (a.y=2)", " (a.y=3)", ""]
     assert notes(groups, lambda record: "alike", {"a.y"}) == ["", "", ""]
     assert notes(groups, lambda record: record["group"], set()) == ["", "", ""]
+    for number, value in enumerate((None, True)):
+        groups[number][0]["config"] = {"a": value}
+    assert notes(groups[:2], lambda record: "alike", set()) == [" (a=null)", " (a=true)"]
 
 
 def test_the_command_repeats_all_of_them():

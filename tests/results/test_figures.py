@@ -3,7 +3,9 @@ from pathlib import Path
 import matplotlib.image
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
+from irg_experiments.results import figures
 from irg_experiments.results.curves import Curve
 from irg_experiments.results.figures import compared_curves, learning_curve, metrics_over_steps
 
@@ -19,6 +21,19 @@ def test_curves_of_several_configurations_are_drawn(tmp_path: Path):
     steps, mean = np.array([1.0, 2.0, 3.0]), np.array([3.0, np.nan, 1.0])
     curves = {"one run": Curve(steps, steps / 2, mean, None), "several": Curve(steps, steps / 3, mean, mean / 10)}
     assert matplotlib.image.imread(compared_curves(tmp_path / "curves.png", curves, "perplexity")).std() > 0
+
+
+def test_more_curves_than_colours_differ_in_their_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    drawn: list[tuple[str, str]] = []
+
+    def save(figure: Figure, path: Path) -> None:
+        drawn.extend((line.get_color(), line.get_linestyle()) for line in figure.axes[0].lines)
+
+    monkeypatch.setattr(figures, "save", save)
+    steps = np.array([1.0, 2.0])
+    curves = {str(number): Curve(steps, steps, steps + number, None) for number in range(25)}
+    compared_curves(tmp_path / "curves.png", curves, "perplexity")
+    assert len(set(drawn)) == 25
 
 
 def test_metrics_are_drawn_with_gaps_where_they_are_not_finite(tmp_path: Path):

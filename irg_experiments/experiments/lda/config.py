@@ -1,7 +1,12 @@
 """The config of experiment=lda."""
 
+from typing import Self
+
+from pydantic import model_validator
+
 from irg_experiments.config.components import Component, DataSet
 from irg_experiments.config.types import Count, Natural, Positive
+from irg_experiments.config.validation import Misfit
 from irg_experiments.experiments.gradient_variance import GradientVariance
 from irg_experiments.experiments.protocol import TrainedConfig, TrainingConfig
 
@@ -35,6 +40,15 @@ class LDAConfig(TrainedConfig):
     method: Component
     training: Training
     gradient_variance: GradientVariance = GradientVariance(methods=[], repeats=20)
+
+    @model_validator(mode="after")
+    def _has_topics(self) -> Self:
+        if self.model.options.get("topics", 1) is None:
+            raise Misfit(
+                f"data={self.data.name} recommends no number of topics: set one, such as model.topics=20, or write "
+                "recommended: {topics: 20} into its file."
+            )
+        return self
 
     def labels(self) -> tuple[str, ...]:
         """See ``ExperimentConfig``."""

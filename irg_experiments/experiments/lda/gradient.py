@@ -15,7 +15,7 @@ from irg_experiments.data import BagOfWords
 from irg_experiments.data.order import stream_seed
 from irg_experiments.errors import UserError
 from irg_experiments.estimators import Estimator
-from irg_experiments.experiments.choices import make_estimator
+from irg_experiments.experiments.choices import check_estimate, make_estimator
 from irg_experiments.experiments.compared_estimators import ComparedEstimators
 from irg_experiments.experiments.lda.config import LDAConfig
 from irg_experiments.experiments.lda.task import LDATask
@@ -45,12 +45,14 @@ class GradientTask(LDATask):
         if self.estimator.has_state:
             distributed.require_one_process(f"method={config.method.name} with a running mean")
         if training.learning_rate is None or training.num_samples is None:
-            raise UserError(f"training.learning_rate and training.num_samples must be numbers for {whose}, not null.")
+            missing = "learning_rate" if training.learning_rate is None else "num_samples"
+            raise UserError(f"training.{missing} must be a number for {whose}, not null.")
         if training.batch_size < (least := distributed.size()):
             raise UserError(f"training.batch_size must be at least {least}, one per process, not {training.batch_size}.")
         self.num_samples = training.num_samples
         super().__init__(config, device, compiled, tree)
         self.watched = self.stream.corpus.slice(0, training.batch_size)
+        check_estimate(config.method, self.estimator, self.model.posterior(self.watched), self.num_samples, device)
         self.updates = Updates(
             self.model,
             self.estimator,

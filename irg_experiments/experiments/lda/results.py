@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from irg_experiments.experiments.gradient_variance import VARIANCE
 from irg_experiments.experiments.protocol import UNTOLD
 from irg_experiments.results.aggregate import by_number, command, notes, options_of, repetitions, spread, words_of
 from irg_experiments.results.arrays import Arrays
@@ -15,7 +16,7 @@ from irg_experiments.results.paper import Printed, difference, has_options_of_it
 from irg_experiments.results.record import Record
 from irg_experiments.results.table import Table
 
-TOP_WORDS = 10
+TOP_WORDS, TOP_TOPICS = 10, 10
 # the number of topics of the paper's table
 PAPER_TOPICS = 50
 NEAR_ZERO = 1e-3
@@ -163,6 +164,7 @@ def metrics_table(record: Record) -> Table:
         ["effective topics per document", _spread_if_recorded([record], "effective_topics", 2), "–", "–"],
         ["topic coherence, NPMI", _spread_if_recorded([record], "topic_coherence", 3), "–", "–"],
         ["topic diversity", _spread_if_recorded([record], "topic_diversity", 3), "–", "–"],
+        *([f"gradient variance, {name}", f"{value:.3g}", "–", "–"] for name, value in _variances(m).items()),
         ["steps per second", f"{record['steps_per_second']:.0f}", "–", "–"],
     ]
     names = f"{record['model']}, {label_of(record)}, {record['data']}"
@@ -170,11 +172,17 @@ def metrics_table(record: Record) -> Table:
     return Table("metrics", title, ["metric", "measured", "paper", "true model"], rows)
 
 
+def _variances(metrics: dict[str, Any]) -> dict[str, float]:
+    """Variances of the encoder's gradient at the last evaluation, by method."""
+    measured = {name: value for name, value in metrics.items() if name.startswith(VARIANCE) and value is not None}
+    return {name.removeprefix(VARIANCE).replace("_", " "): value for name, value in measured.items()}
+
+
 def _bound_rows(metrics: dict[str, Any]) -> list[list[str]]:
     """Perplexities of the exact bound, where the topics have a posterior."""
     names = {
-        "test perplexity, exact bound": "test_perplexity_bound",
-        "test perplexity, exact bound with the topics' divergence, corpus level": "test_perplexity_bound_corpus",
+        "test perplexity, exact bound over the topics' posterior": "test_perplexity_bound",
+        "the same, corpus level, with the topics' divergence from their prior": "test_perplexity_bound_corpus",
     }
     return [[row, spread([metrics[name]], 2), "–", "–"] for row, name in names.items() if name in metrics]
 
@@ -193,11 +201,13 @@ def top_words(topics: NDArray[np.floating], number: int) -> NDArray[np.int64]:
 
 
 def topic_table(arrays: Arrays) -> Table:
-    """The most probable words of each topic."""
+    """The most probable words of the topics with the largest weights."""
     topics, weights, vocabulary = arrays["topics"], arrays["weights"], arrays["vocabulary"]
     words = vocabulary[top_words(topics, TOP_WORDS)]
-    rows = [[" ".join(words[topic]), f"{weights[topic]:.3f}"] for topic in np.argsort(-weights, kind="stable")]
-    title = f"Topics by mean weight over the test documents, with their {TOP_WORDS} most probable words"
+    shown = np.argsort(-weights, kind="stable")[:TOP_TOPICS]
+    rows = [[" ".join(words[topic]), f"{weights[topic]:.3f}"] for topic in shown]
+    which = f"{len(shown)} of {len(weights)} topics" if len(shown) < len(weights) else "Topics"
+    title = f"{which} by mean weight over the test documents, with their {TOP_WORDS} most probable words; topics.npz has all"
     return Table("topics", title, ["words", "weight"], rows)
 
 

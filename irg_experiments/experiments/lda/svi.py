@@ -39,6 +39,8 @@ class SVITask(LDATask):
         if config.training.learning_rate is not None or config.training.num_samples is not None:
             words = "training.learning_rate and training.num_samples have no meaning"
             raise UserError(f"{words} for method={config.method.name}: leave them out, or null.")
+        if self.method.prior == "fixed" and config.training.prior_burn_in_steps:
+            raise UserError("training.prior_burn_in_steps has no effect with method.prior=fixed: leave it out, or 0.")
         if config.gradient_variance.methods:
             raise UserError(f"gradient_variance.methods must be empty for model={config.model.name}, which has no encoder.")
         super().__init__(config, device, compiled, tree)

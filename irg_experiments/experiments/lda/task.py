@@ -16,7 +16,7 @@ from irg_experiments.config.components import build, check
 from irg_experiments.config.tree import ConfigTree
 from irg_experiments.data import BagOfWords, DocumentStream, TopicData
 from irg_experiments.errors import UserError
-from irg_experiments.experiments.choices import check_batch_size, check_kind
+from irg_experiments.experiments.choices import check_batch_size, check_kind, check_made
 from irg_experiments.experiments.lda.config import LDAConfig
 from irg_experiments.experiments.lda.quality import quality
 from irg_experiments.experiments.lda.results import NEAR_ZERO, QUANTILES
@@ -55,8 +55,8 @@ class LDATask(abc.ABC):
         check_kind(config.data, TopicData, "documents", "lda", tree)
         check(config.model, "model", "num_words")  # before the data are loaded, which may take a download
         self.data: TopicData = build(config.data, "data")
-        self.data.train.check(f"the training documents of data={config.data.name}")
-        self.data.test.check(f"the test documents of data={config.data.name}")
+        check_made(self.data, TopicData, config.data)
+        self.data.check(config.data.name)
         check_batch_size(self.training.batch_size, len(self.data.train), "documents")
         self.model: TopicModel = build(config.model, "model", num_words=len(self.data.train.vocabulary)).to(device)
         self._check_model()

@@ -15,7 +15,7 @@ from irg_experiments.config.tree import ConfigTree
 from irg_experiments.data import EpochOrder, ImageData, binarize
 from irg_experiments.data.order import stream_seed
 from irg_experiments.errors import UserError
-from irg_experiments.experiments.choices import check_batch_size, check_kind, make_estimator
+from irg_experiments.experiments.choices import check_batch_size, check_estimate, check_kind, check_made, make_estimator
 from irg_experiments.experiments.compared_estimators import ComparedEstimators
 from irg_experiments.experiments.vae.config import VAEConfig
 from irg_experiments.experiments.vae.pictures import pictures
@@ -77,6 +77,7 @@ class VAETask:
         demanding = next((demand for demand in demands if demand), None)
         self.compared = ComparedEstimators(config.gradient_variance, latent.family, whose, tree, demanding, samples)
         self.data: ImageData = build(config.data, "data")  # last, as it may take a download
+        check_made(self.data, ImageData, config.data)
         check_batch_size(self.training.batch_size, len(self.data.train), "images")
         self._check_labels()
         self.model: VAE = build(config.model, "model", pixels=self.data.side**2, latent=latent).to(device)
@@ -88,6 +89,7 @@ class VAETask:
         self.validation = bits(watched.binarized().to(device))
         self.test = self.data.test.binarized().to(device)
         self.batch = bits(self.data.train.select(slice(self.training.batch_size)).binarized().to(device))
+        check_estimate(config.method, self.estimator, self.model.posterior(self.batch), samples, device)
         self.parameters = list(self.model.parameters())
         self.optimizer = Adam(self.parameters, self.training.learning_rate)
         fixed = not self.estimator.has_state

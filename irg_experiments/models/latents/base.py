@@ -8,7 +8,6 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 import torch.distributions as td
-from pydantic import Field, Strict
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
@@ -22,9 +21,6 @@ Parameterization = Annotated[Literal["natural", "location_precision"], Must("nat
 
 # a distribution that the latent space itself has made, with the attributes of its family
 Posterior = Any
-
-# a positive parameter of a prior; within this range float32 represents the moments of every prior here
-PriorParameter = Annotated[float, Strict(), Field(ge=1e-6, le=1e6, allow_inf_nan=False), Must("a number from 1.0e-6 to 1.0e6")]
 
 
 class Latent(nn.Module, abc.ABC):

@@ -9,7 +9,8 @@ from torch import Tensor, sigmoid
 from irg_experiments.config.types import Count
 from irg_experiments.implicit.distributions.beta import Beta, kl_beta_beta
 from irg_experiments.implicit.distributions.kumaraswamy import Kumaraswamy
-from irg_experiments.models.latents.base import Latent, Posterior, PriorParameter, factorised, pieces
+from irg_experiments.models.common import PriorParameter
+from irg_experiments.models.latents.base import Latent, Posterior, factorised, pieces
 from irg_experiments.models.latents.geometry import Square
 
 

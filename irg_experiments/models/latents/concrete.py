@@ -9,7 +9,8 @@ from torch import Tensor
 
 from irg_experiments.config.types import Count, Must
 from irg_experiments.implicit.distributions.exp_concrete import ExpConcrete
-from irg_experiments.models.latents.base import Latent, Posterior, PriorParameter, factorised
+from irg_experiments.models.common import PriorParameter
+from irg_experiments.models.latents.base import Latent, Posterior, factorised
 
 # of each variable; the upper bound is far above what fits into memory
 Classes = Annotated[int, Strict(), Field(ge=2, le=10**9), Must("a whole number of at least 2")]

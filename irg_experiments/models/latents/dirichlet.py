@@ -6,7 +6,8 @@ from torch import Tensor
 
 from irg_experiments.config.types import Count
 from irg_experiments.implicit.distributions.dirichlet import Dirichlet, kl_dirichlet_dirichlet
-from irg_experiments.models.latents.base import Latent, Posterior, PriorParameter
+from irg_experiments.models.common import PriorParameter
+from irg_experiments.models.latents.base import Latent, Posterior
 from irg_experiments.models.latents.geometry import Simplex
 
 

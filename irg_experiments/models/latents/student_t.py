@@ -6,7 +6,8 @@ from torch import Tensor
 
 from irg_experiments.config.types import Count
 from irg_experiments.implicit.distributions.student_t import StudentT
-from irg_experiments.models.latents.base import Latent, Posterior, PriorParameter, factorised, pieces
+from irg_experiments.models.common import PriorParameter
+from irg_experiments.models.latents.base import Latent, Posterior, factorised, pieces
 from irg_experiments.models.latents.geometry import Plane
 
 # the third quartile of the standard normal distribution
