@@ -116,7 +116,9 @@ def find(component: Component, section: str) -> Any:
         target = getattr(importlib.import_module(module), name)
     except Exception as error:  # whatever importing the module of a user may raise
         reason = f"{type(error).__name__}: {error}"
-        raise UserError(f"{section}._target_ '{component.target}' cannot be imported ({reason}).") from error
+        where = " Modules of your own are looked for in the folder where the command is typed."
+        hint = where if isinstance(error, ModuleNotFoundError) else ""
+        raise UserError(f"{section}._target_ '{component.target}' cannot be imported ({reason}).{hint}") from error
     if not callable(target):
         raise UserError(f"{section}._target_ '{component.target}' is no class or function.")
     if inspect.isabstract(target):
