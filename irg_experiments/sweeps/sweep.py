@@ -11,7 +11,9 @@ from rich.console import Console
 from irg_experiments.config.command_line import Arguments
 from irg_experiments.errors import UserError
 from irg_experiments.experiments.runner import TRACEBACK
-from irg_experiments.results.table import Table, wrapped
+from irg_experiments.results.collect import by_experiment, load_record, tables_of
+from irg_experiments.results.console import forgiving_output
+from irg_experiments.results.table import Table, print_table, wrapped
 from irg_experiments.sweeps.job import Job
 from irg_experiments.sweeps.launch import Launcher
 from irg_experiments.sweeps.monitor import Monitor
@@ -38,7 +40,7 @@ class Outcome:
 
 
 def run_sweep(rows: Sequence[Arguments]) -> int:
-    """Runs all rows of a sweep; a run that fails stops no other.
+    """Runs all rows of a sweep, and prints what it found in one table; a run that fails stops no other.
 
     Returns:
         The exit code: 1 if a run failed, else 2 if one was refused, else 0.
@@ -47,7 +49,9 @@ def run_sweep(rows: Sequence[Arguments]) -> int:
         UserError: the config of a run cannot be, or the launcher; nothing was run.
     """
     launcher = launcher_of(rows[0])
-    return report(perform(planned(rows), launcher))
+    outcomes = perform(planned(rows), launcher)
+    compare(outcomes)
+    return report(outcomes)
 
 
 def launcher_of(row: Arguments) -> Launcher:
@@ -103,6 +107,17 @@ def _by_record(watch: Watch, why: str) -> Outcome:
     record = watch.record() or {"status": "not begun"}
     status = str(record["status"])
     return Outcome(watch.run) if status == "done" else Outcome(watch.run, status, str(record.get("error") or why))
+
+
+def compare(outcomes: Sequence[Outcome]) -> None:
+    """Prints the first table of each experiment over the finished runs, where there are several."""
+    records = [(it.run.directory, load_record(it.run.directory)) for it in outcomes if it.run.is_finished()]
+    runs = [(directory, record) for directory, record in records if record is not None]
+    if len(runs) > 1:
+        with forgiving_output():
+            for experiment, group in by_experiment(runs):
+                for table in tables_of(experiment.tables, group)[:1]:
+                    print_table(table)
 
 
 def report(outcomes: Sequence[Outcome]) -> int:

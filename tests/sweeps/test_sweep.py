@@ -13,7 +13,7 @@ from irg_experiments.errors import DivergedError, RunFailedError, UserError
 from irg_experiments.sweeps import launch
 from irg_experiments.sweeps.launch import Launcher, quoted
 from irg_experiments.sweeps.plan import Run
-from irg_experiments.sweeps.sweep import Outcome, perform, report
+from irg_experiments.sweeps.sweep import Outcome, compare, perform, report
 from tests.sweeps.runs import runs_of, write_files
 
 BASIC = Launcher((), ConfigTree())
@@ -83,6 +83,19 @@ def test_finished_runs_are_not_launched(tmp_path: Path, monkeypatch: pytest.Monk
     launched.clear()
     assert report(perform(runs_of(tmp_path, "seed=1", "rerun=true"), BASIC)) == 0
     assert len(launched) == 1
+
+
+def test_finished_runs_are_compared_in_one_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    runs = runs_of(tmp_path, "seed=0,1,2")
+    paths = sorted((Path(__file__).parents[2] / "outputs/reference/lda").glob("newsgroups-lda-rsvi-*-seed1-*/record.json"))
+    write_files(runs[0], **json.loads(paths[0].read_text()))
+    compare([Outcome(run) for run in runs])
+    assert not capsys.readouterr().out  # nothing to compare
+    write_files(runs[1], **json.loads(paths[1].read_text()))
+    compare([Outcome(runs[0]), Outcome(runs[1]), Outcome(runs[2], "failed", "no")])
+    printed = capsys.readouterr().out
+    assert printed.startswith("Test perplexity, mean ± standard deviation over runs")
+    assert printed.count("RSVI, B = ") == 2
 
 
 def test_where_a_launcher_dies_the_records_tell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
