@@ -33,7 +33,7 @@ class Interrupted(KeyboardInterrupt):
         super().__init__(number)  # what pickle makes it from, between processes of a sweep
 
     def __str__(self) -> str:
-        how = "The same command, without rerun=true, goes on from the last checkpoint, or begins again."
+        how = "The same command without rerun=true goes on from the last checkpoint, or begins again."
         return f"Interrupted by {self.signal.name}. {how}"
 
     @property

@@ -142,7 +142,7 @@ def test_a_signal_ends_runs_and_the_same_command_goes_on(
         patch.setattr(MetricsLog, "write", write)
         result = typed(*arguments, cwd=tmp_path)
     assert result.returncode == code
-    words = "The same command, without rerun=true, goes on from the last checkpoint, or begins again."
+    words = "The same command without rerun=true goes on from the last checkpoint, or begins again."
     assert result.stderr == f"Interrupted by {name}. {words}\n"
     (path,) = tmp_path.rglob("record.json")  # the second run of the sweep did not start
     assert json.loads(path.read_text())["status"] == "interrupted"

@@ -130,6 +130,9 @@ class Corpus:
                 f"The word indices of {whose} go from {least} to {most}, but its vocabulary has {len(self.vocabulary)} words, "
                 "counted from 0."
             )
+        self._check_counts(whose)
+
+    def _check_counts(self, whose: str) -> None:
         counts = self.counts
         wrong = ~(counts >= 1)  # a NaN is wrong, too
         if counts.is_floating_point():
@@ -267,7 +270,7 @@ def _check_counts(matrix: Any, vocabulary: Sequence[str]) -> None:
 def _wrong_count(word: str, document: str, count: float, least: int, number: int) -> UserError:
     return UserError(
         f"The count of word '{word}' in document {document} is {count:g}, but counts are whole numbers from {least} to {MOST}. "
-        f"Correct it, and any other: {number} in all."
+        f"Wrong counts in all: {number}."
     )
 
 

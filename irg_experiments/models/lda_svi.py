@@ -18,8 +18,7 @@ from irg_experiments.models.topic_model import TopicModel
 
 # iterations of the local step between two checks of which documents have converged
 CHECK_EVERY = 10
-# smallest normaliser of φ, which keeps counts / normaliser finite in float32; a word that no topic of its document explains as
-# well as this counts with its logarithm in the bound
+# smallest normaliser of φ, which keeps counts / normaliser finite in float32; where it is smaller, the bound has its logarithm
 SMALLEST = 1e-30
 
 

@@ -107,7 +107,8 @@ class Case:
         """
         *arguments, truth = rows.unbind(-1)
         value = self.derivative(*self.converted(arguments)).double()
-        self.errors[kind] = ((value - truth) / truth).abs().nan_to_num(nan=math.nan, posinf=math.nan)
+        errors = ((value - truth) / truth).abs()
+        self.errors[kind] = torch.where(errors.isfinite(), errors, math.nan)
 
     def time_once(self, shape: float | None, arguments: Sequence[Tensor], count: bool = True) -> None:
         """Times one evaluation at the first parameter ``shape``; ``count`` is False for a warm-up.

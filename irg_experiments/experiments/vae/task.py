@@ -119,7 +119,9 @@ class VAETask:
             log.warning(
                 "training.kl_warmup_steps (%d) is not below training.steps (%d): the KL divergence never has its full weight, "
                 "and the last state is scored. Add training.kl_warmup_steps=%d.",
-                *(t.kl_warmup_steps, t.steps, t.steps // 6),
+                t.kl_warmup_steps,
+                t.steps,
+                t.steps // 6,
             )
         selection = Selection(t.patience, t.kl_warmup_steps) if self.selects else None
         schedule = Schedule(t.steps, t.log_every, t.evaluate_every, t.checkpoint_every, selection)
