@@ -1,12 +1,13 @@
-"""What the paper leaves open about its VAE, compared by validation: the runs of ``+sweep=vae_choices``."""
+"""What the paper leaves open about its VAE, compared by validation: ``+sweep=vae_choices`` and ``+sweep=vae_training``."""
 
 import math
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from irg_experiments.results.aggregate import repetitions, spread, words_of
+from irg_experiments.results.aggregate import options_of, repetitions, spread, words_of
 from irg_experiments.results.numbers import standard_deviation
+from irg_experiments.results.paper import has_options_of_its_file
 from irg_experiments.results.record import Record
 from irg_experiments.results.table import Table
 
@@ -22,11 +23,14 @@ LEFT_OPEN = {
 # their values where an early record does not name them
 UNNAMED = {"limits": [1e-3, 1e3], "parameterization": "natural", "weights": "glorot_normal", "code_scale": 1.0}
 VALIDATION, TEST = "validation_negative_elbo", "test_nll"
+CHANGE = "change (in standard errors)"
 # what the command of a run in the table may set; with other options, a change would be theirs as well
 _SET = {
     *("experiment", "data", "budget", "latent", "latent.dim", "seed", "evaluation.knn_labels", "gradient_variance.methods"),
     *("device", "threads", "compile", "profile", *(f"model.{name}" for name in LEFT_OPEN)),
 }
+# options of data sets that say what is trained on
+_TRAINED_ON = {"data.validation"}
 
 # name and dimension of a latent space, and the data set
 Space = tuple[str, int, str]
@@ -36,8 +40,24 @@ Runs = Mapping[int, Record]
 
 def is_choice(record: Record) -> bool:
     """Whether a run chooses options that the paper leaves open, and is in no table of results."""
-    keys = {word.lstrip("+").partition("=")[0] for word in words_of(record)[1:]}
-    return record["budget"] == TUNING and keys <= _SET and VALIDATION in record["metrics"]
+    return record["budget"] == TUNING and _is_comparable(record) and VALIDATION in record["metrics"]
+
+
+def training_changes(record: Record) -> dict[str, Any]:
+    """The options of training, and of what is trained on, that the command of a run sets, in alphabetical order."""
+    keys = {key for key in _set_by(record) if key.startswith("training.") or key in _TRAINED_ON}
+    options = options_of(record["config"])
+    return {key: options.get(key) for key in sorted(keys)}
+
+
+def _is_comparable(record: Record) -> bool:
+    """Whether the command of a run sets no other options than those that are compared."""
+    return _set_by(record) <= _SET | training_changes(record).keys()
+
+
+def _set_by(record: Record) -> set[str]:
+    """The keys of the options that the command of a run sets."""
+    return {word.lstrip("+").partition("=")[0] for word in words_of(record)[1:]}
 
 
 def choices_table(records: Sequence[Record]) -> Table:
@@ -46,11 +66,10 @@ def choices_table(records: Sequence[Record]) -> Table:
     Empty without runs for which ``is_choice`` holds.
     """
     settings: dict[tuple[Any, ...], dict[Space, Runs]] = {}
-    for group in repetitions([record for record in records if is_choice(record)]):
-        model, latent = group[0]["config"]["model"], group[0]["config"]["latent"]
+    for group in repetitions([record for record in records if is_choice(record) and not training_changes(record)]):
+        model = group[0]["config"]["model"]
         cells = settings.setdefault(tuple(str(model[name]) for name in LEFT_OPEN), {})
-        space = latent["name"], latent["dim"], group[0]["data"]
-        cells.setdefault(space, {record["seed"]: record for record in group})  # of several commits, the newest come first
+        cells.setdefault(_space(group[0]), _by_seed(group))  # of several commits, the newest come first
     ordered = sorted(settings.items(), key=lambda item: _order(item[1]))
     spaces = sorted({space for _, cells in ordered for space in cells})
     rows = []
@@ -60,12 +79,56 @@ def choices_table(records: Sequence[Record]) -> Table:
         rows.append([*setting, *columns])
         before = cells
     header = [f"model.{name}" for name in LEFT_OPEN]
-    for latent, dim, data in spaces:
-        where = f"{latent}, D = {dim}, {data}"
-        header += [f"{where}: validation −ELBO", "change (in standard errors)", "test NLL", "runs"]
+    for space in spaces:
+        header += [f"{_where(space)}: validation −ELBO", CHANGE, "test NLL", "runs"]
     title = "Options of the VAE: nats, mean ± standard deviation over runs, and the change from the row above on the same seeds"
-    made_of = [[record for runs in cells.values() for record in runs.values()] for _, cells in ordered]
-    return Table("choices", title, header, rows, labels=len(LEFT_OPEN), made_of=made_of)
+    return Table("choices", title, header, rows, labels=len(LEFT_OPEN), made_of=[_records(cells) for _, cells in ordered])
+
+
+def training_table(records: Sequence[Record]) -> Table:
+    """One row per change of the training, each against the runs without it, and five columns per latent space.
+
+    Of models with the options of their file. The rows of a budget begin with the runs without a change. Empty without a change.
+    """
+    cells_of: dict[tuple[str, str], dict[Space, Runs]] = {}
+    for group in repetitions([record for record in records if _is_comparable(record)]):
+        if has_options_of_its_file("model", group[0]["config"]["model"]):
+            changes = ", ".join(f"{key}={value}" for key, value in training_changes(group[0]).items())
+            cells = cells_of.setdefault((group[0]["budget"], changes), {})
+            cells.setdefault(_space(group[0]), _by_seed(group))
+    changed = {(budget, space) for (budget, changes), cells in cells_of.items() if changes for space in cells}
+    spaces = sorted({space for _, space in changed})
+    rows, made_of = [], []
+    for (budget, changes), cells in sorted(cells_of.items()):
+        shown = {space: runs for space, runs in cells.items() if (budget, space) in changed}
+        if shown:
+            before = cells_of.get((budget, ""), {}) if changes else {}
+            columns = [cell for space in spaces for cell in _training_cells(shown.get(space, {}), before.get(space, {}))]
+            rows.append([budget, changes or "–", *columns])
+            made_of.append(_records(shown))
+    header = ["budget", "change of the training"]
+    for space in spaces:
+        header += [f"{_where(space)}: validation −ELBO", CHANGE, "test NLL", CHANGE, "runs"]
+    title = "Changes of the VAE's training: nats, mean ± standard deviation over runs, and the change on the same seeds"
+    return Table("training_choices", title, header, rows, labels=2, made_of=made_of)
+
+
+def _space(record: Record) -> Space:
+    latent = record["config"]["latent"]
+    return latent["name"], latent["dim"], record["data"]
+
+
+def _by_seed(records: Sequence[Record]) -> Runs:
+    return {record["seed"]: record for record in records}
+
+
+def _records(cells: Mapping[Space, Runs]) -> list[Record]:
+    return [record for runs in cells.values() for record in runs.values()]
+
+
+def _where(space: Space) -> str:
+    latent, dim, data = space
+    return f"{latent}, D = {dim}, {data}"
 
 
 def _order(cells: Mapping[Space, Runs]) -> tuple[float, ...]:
@@ -76,16 +139,28 @@ def _order(cells: Mapping[Space, Runs]) -> tuple[float, ...]:
 def _cells(runs: Runs, before: Runs) -> list[str]:
     if not runs:
         return ["–"] * 4
-    validation, test = ([record["metrics"][metric] for record in runs.values()] for metric in (VALIDATION, TEST))
-    return [spread(validation, 2), _change(runs, before), spread(test, 2), str(len(runs))]
+    return [_over_seeds(runs, VALIDATION), _change(runs, before, VALIDATION), _over_seeds(runs, TEST), str(len(runs))]
 
 
-def _change(runs: Runs, before: Runs) -> str:
+def _training_cells(runs: Runs, before: Runs) -> list[str]:
+    if not runs:
+        return ["–"] * 5
+    both = [cell for metric in (VALIDATION, TEST) for cell in (_over_seeds(runs, metric), _change(runs, before, metric))]
+    return [*both, str(len(runs))]
+
+
+def _over_seeds(runs: Runs, metric: str) -> str:
+    """Mean and spread of a metric; a dash where the runs do not have it, as those without validation images."""
+    values = [record["metrics"][metric] for record in runs.values() if metric in record["metrics"]]
+    return spread(values, 2) if values else "–"
+
+
+def _change(runs: Runs, before: Runs, metric: str) -> str:
     """The mean change over the seeds that both have, and in brackets how many of its standard errors this is."""
-    pairs = [(runs[seed]["metrics"][VALIDATION], before[seed]["metrics"][VALIDATION]) for seed in runs if seed in before]
-    if not pairs or any(value is None for pair in pairs for value in pair):
+    pairs = [tuple(it[seed]["metrics"].get(metric) for it in (runs, before)) for seed in runs if seed in before]
+    changes = [after - earlier for after, earlier in pairs if after is not None and earlier is not None]
+    if not changes or len(changes) < len(pairs):
         return "–"
-    changes = [after - earlier for after, earlier in pairs]
     mean = statistics.fmean(changes)
     if len(changes) == 1:
         return f"{mean:+.2f}"

@@ -6,7 +6,7 @@ from typing import Any
 
 from irg_experiments.experiments.protocol import Experiment, Result
 from irg_experiments.experiments.vae import results
-from irg_experiments.experiments.vae.choices import choices_table
+from irg_experiments.experiments.vae.choices import choices_table, training_table
 from irg_experiments.experiments.vae.config import VAEConfig
 from irg_experiments.results.arrays import read_arrays, write_arrays
 from irg_experiments.results.drawing import Figure
@@ -41,7 +41,8 @@ class VAEExperiment(Experiment):
     @classmethod
     def tables(cls, records: Sequence[Record]) -> list[Table]:
         """See ``Experiment``."""
-        made = [results.nll_table(records), results.objectives_table(records), choices_table(records)]
+        made = [results.nll_table(records), results.objectives_table(records)]
+        made += [choices_table(records), training_table(records)]
         return [table for table in made if table.rows]
 
     @classmethod

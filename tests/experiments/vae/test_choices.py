@@ -1,5 +1,6 @@
 from typing import Any
 
+from irg_experiments.config.tree import ConfigTree
 from irg_experiments.experiments.vae import VAEExperiment
 from irg_experiments.results.table import Table
 from tests.experiments.vae.test_results import record
@@ -68,3 +69,48 @@ def test_runs_that_change_other_options_are_results():
 def test_runs_that_choose_options_are_in_no_table_of_results():
     both = VAEExperiment.tables([run(0, 143.0), record()])
     assert {made.name: len(made.rows) for made in both} == {"nll": 1, "choices": 1}
+
+
+def trained(seed: int, validation: float | None, budget: str = "tuning", **changes: Any) -> dict[str, Any]:
+    made = run(seed, validation, **ConfigTree().load("model", "vae"))
+    made |= {"budget": budget, "group": f"{budget}{changes}"}
+    made["config"]["training"] = {"learning_rate": 1e-3, "batch_size": 64, **changes}
+    words = [f"training.{key}={value}" for key, value in changes.items()]
+    return made | {"command": " ".join(["irg-run experiment=vae latent=von_mises", *words, f"seed={seed}"])}
+
+
+def test_each_change_of_the_training_is_compared_with_the_runs_without_it():
+    made = VAEExperiment.tables(
+        [
+            *(trained(seed, 140.0 + seed) for seed in (0, 1)),
+            *(trained(seed, 139.0 + 0.5 * seed, learning_rate=2e-3) for seed in (0, 1)),
+            trained(0, 139.5, batch_size=128),
+            trained(0, 137.0, budget="paper"),
+            run(0, 90.0, dim=10),  # a latent space without a change is not shown
+            run(0, 80.0),  # nor is a model with other options
+        ]
+    )
+    table = next(it for it in made if it.name == "training_choices")
+    assert table.header[2:4] == ["von_mises, D = 2, mnist: validation −ELBO", "change (in standard errors)"]
+    assert [list(row) for row in table.rows] == [
+        ["tuning", "–", "140.50 ± 0.71", "–", "120.50 ± 0.71", "–", "2"],
+        ["tuning", "training.batch_size=128", "139.50", "-0.50", "120.00", "+0.00", "1"],
+        ["tuning", "training.learning_rate=0.002", "139.25 ± 0.35", "-1.25 (-5.0)", "120.50 ± 0.71", "+0.00", "2"],
+    ]
+    choices = next(it for it in made if it.name == "choices")
+    assert [row[4] for row in choices.rows] == ["80.00", "140.50 ± 0.71"]  # no change of the training is among them
+    assert [it.rows[0][4] for it in made if it.name == "nll"] == ["120.0"]  # of the paper's budget alone
+
+
+def test_runs_on_all_images_are_compared_by_the_test_images():
+    """They have no validation images."""
+    everything = trained(0, None, budget="paper")
+    del everything["metrics"]["validation_negative_elbo"]
+    everything["config"]["data"] = {**everything["config"]["data"], "validation": 0}
+    everything |= {"command": everything["command"] + " data.validation=0", "group": "everything"}
+    everything["metrics"]["test_nll"] = 119.5
+    table = VAEExperiment.tables([trained(0, 137.0, budget="paper"), everything])[-1]
+    assert [list(row) for row in table.rows] == [
+        ["paper", "–", "137.00", "–", "120.00", "–", "1"],
+        ["paper", "data.validation=0", "–", "–", "119.50", "-0.50", "1"],
+    ]

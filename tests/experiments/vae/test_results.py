@@ -186,6 +186,11 @@ def test_the_headline_has_the_paper_budget_on_mnist_alone():
     assert made.rows == [["normal", "–", "–", "130.0", "92.5 ± 0.2"], ["von_mises", "130.0", "127.6 ± 0.4", "–", "–"]]
 
 
+def test_the_headline_has_no_run_with_options_of_training():
+    longer = record(command="irg-run experiment=vae latent=von_mises training.steps=400000 seed=0", group="longer")
+    assert VAEExperiment.excerpts([longer])[0].rows == []
+
+
 def test_the_headline_marks_what_has_other_options_of_model_or_data_than_their_files():
     usual, other = ConfigTree().load("model", "vae"), record(group="other", latent="normal")
     other["config"]["model"] = {**usual, "weights": "glorot_normal"}
