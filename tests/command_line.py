@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+# far more than any load takes: only what would never end is killed
+SECONDS = 1200
 RUN, REPORT = (
     [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); from irg_experiments.cli import {name}; {name}()"]
     for name in ("run", "report")
@@ -28,5 +30,5 @@ def _in_a_process(
 ) -> subprocess.CompletedProcess[str]:
     line = f"{'(' * shell.count(')')}{shlex.join([*command, *arguments])} {shell}"
     return subprocess.run(
-        line, shell=True, cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True, timeout=300
+        line, shell=True, cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True, timeout=SECONDS
     )

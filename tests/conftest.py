@@ -16,6 +16,9 @@ for variable in ("TORCHINDUCTOR_CACHE_DIR", "XDG_CACHE_HOME"):
     os.environ[variable] = str(Path(CACHES.name) / variable.lower())
 # Read when torch is imported: its threads sleep while they wait, where otherwise they spin, which costs twice the CPU time.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# What a shell or a CI service says of colours, widths and tracebacks must not decide a test, either.
+for variable in ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLUMNS", "IRG_FULL_ERROR"):
+    os.environ.pop(variable, None)
 if "PYTEST_XDIST_WORKER" in os.environ:  # as many processes as cores
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -76,6 +79,14 @@ def _same_start() -> Iterator[None]:
     yield
     torch.set_num_threads(threads)
     torch.set_flush_denormal(False)
+
+
+@pytest.fixture(autouse=True)
+def _on_the_cpu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``device=auto`` is the CPU in all tests but those of CUDA, and in the commands that they start."""
+    if "cuda" not in request.keywords:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
 
 
 @pytest.fixture(autouse=True)

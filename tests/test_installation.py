@@ -9,6 +9,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from irg_experiments import installation
+from tests.command_line import SECONDS
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -29,7 +30,7 @@ EXTRA = {module for module in installation.DEPENDENCIES.values() if module != "t
 
 def python(code: str, missing: set[str]) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", WITHOUT.format(modules=missing) + code]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120)
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=SECONDS)
 
 
 def test_the_commands_check_the_dependencies():

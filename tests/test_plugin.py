@@ -18,6 +18,7 @@ from irg_experiments.config import GROUPS, ConfigTree
 from irg_experiments.config.components import Component, find
 from irg_experiments.experiments.choices import methods_for
 from irg_experiments.implicit import Beta, Dirichlet, Reparameterized
+from tests.command_line import SECONDS
 
 ROOT = Path(__file__).parents[1]
 PLUGIN = ROOT / "tests/plugin"
@@ -162,7 +163,7 @@ def test_as_a_module_from_the_folder_of_the_user():
     arguments = ["--config-dir", "my_configs", "experiment=beta_fit", "method=averaged", "budget=smoke"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "irg_experiments", *arguments]
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=SECONDS)
     assert result.returncode == 0, result.stderr
     assert "implicit, 4 draws" in result.stdout
 

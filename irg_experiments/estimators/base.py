@@ -54,7 +54,7 @@ class Estimator(abc.ABC):
 
     @property
     def has_state(self) -> bool:
-        """Whether estimates depend on earlier calls, as with a running mean.
+        """Whether estimates depend on earlier calls, as with a moving average.
 
         Without a state, compiled training steps take the estimator's attributes as constants.
         """

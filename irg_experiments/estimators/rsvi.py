@@ -31,7 +31,7 @@ from irg_experiments.estimators.standard import GAMMA_FAMILIES
 from irg_experiments.implicit.sampling import standard_gamma, standard_von_mises
 from irg_experiments.implicit.special.von_mises import circular_variance
 
-# ln c − 1/(6c) − ψ(c + 1/3) = Σ B_k c^−k, k ≥ 2, from the Bernoulli polynomials at 1/3 (DLMF 24.4, 5.11)
+# ln c − 1/(6c) − ψ(c + 1/3) = Σ b_k c^−k, k ≥ 2, b_k = (−1)^k B_k(1/3)/k, B_k the Bernoulli polynomials (DLMF 24.4, 5.11)
 _BERNOULLI = (-1 / 36, -1 / 81, 13 / 3240, 1 / 243, -121 / 61236, -7 / 2187, 1093 / 524880)
 _LARGE = 30.0
 

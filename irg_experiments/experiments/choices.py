@@ -122,7 +122,7 @@ def check_num_samples(estimator: Estimator, num_samples: int, which: str, remedy
 def check_estimate(method: Component, estimator: Estimator, q: Distribution, num_samples: int, device: torch.device) -> None:
     """Raises UserError unless an estimate has the shape and the gradient that ``Estimator.expectation`` must give it.
 
-    Random streams and a running mean stay as they are.
+    Random streams and a moving average stay as they are.
 
     Args:
         method: the section.

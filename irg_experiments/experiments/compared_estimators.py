@@ -78,7 +78,7 @@ class ComparedEstimators:
 
 @torch.enable_grad()
 def _begin(estimator: Estimator, objective: Callable[[], Tensor]) -> None:
-    """Lets a running mean begin with the loss at hand: what is measured depends on the parameters, not on earlier calls."""
+    """Lets a moving average begin with the loss at hand: what is measured depends on the parameters, not on earlier calls."""
     if estimator.has_state:
         estimator.load_state_dict({})
         objective()

@@ -105,7 +105,7 @@ class LDASVI(TopicModel):
         return kl_dirichlet_dirichlet(posterior, prior).sum()
 
     def local_step(self, x: BagOfWords) -> LocalStep:
-        """Coordinate ascent on γ and φ with λ fixed (Hoffman et al. 2010, equations 3 and 4, algorithm 2).
+        """Coordinate ascent on γ and φ with λ fixed (Hoffman et al. 2010, algorithm 2).
 
         φ_dwk ∝ exp(E_q[log θ_dk] + E_q[log β_kw]),   γ_dk = α_k + Σ_w n_dw φ_dwk
 
@@ -157,7 +157,7 @@ class LDASVI(TopicModel):
         return result
 
     def global_step(self, local: LocalStep, step_size: float, num_documents: int) -> None:
-        """λ ← (1 − ρ) λ + ρ (η + D/B Σ_d n_dw φ_dwk), a natural gradient step (Hoffman et al. 2010, equation 5, algorithm 2).
+        """λ ← (1 − ρ) λ + ρ (η + D/B Σ_d n_dw φ_dwk), a natural gradient step (Hoffman et al. 2010, algorithm 2).
 
         Args:
             local: of a batch of B documents.
@@ -172,7 +172,7 @@ class LDASVI(TopicModel):
         """α ← α − ρ H⁻¹ ∇, and the same for η: Newton steps on the batch's bound in α, on the topics' bound in η.
 
         Both are steps of ``newton_step``: for α given the mean of E_q[log θ_d] over the batch, for the scalar η given the mean
-        of E_q[log β_k] over topics and words (Hoffman et al. 2010, section 3.3; Blei et al. 2003, appendix A.4.2).
+        of E_q[log β_k] over topics and words (Hoffman et al. 2010; Blei et al. 2003, appendix A.4.2).
         """
         log_theta = digamma(local.gamma) - digamma(local.gamma.sum(-1, keepdim=True))
         self.alpha.copy_(newton_step(self.alpha, log_theta.mean(0), step_size))

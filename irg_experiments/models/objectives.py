@@ -76,7 +76,8 @@ class ELBO(Objective):
 class StickingTheLanding(Objective):
     """The evidence lower bound from samples, without the score of q in its gradient.
 
-    Where q(z | x) is the exact posterior, log w is the same for every sample, and so the gradient in φ is zero for each one.
+    Where q(z | x) is the exact posterior and the divergence has weight 1, log w is the same for every sample, and so the
+    gradient in φ is zero for each one.
 
     Source: Roeder, Wu & Duvenaud (2017).
     """

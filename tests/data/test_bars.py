@@ -28,7 +28,7 @@ def test_exact_perplexity_of_one_topic_is_its_closed_form():
     topic /= topic.sum()
     counts = torch.multinomial(topic[:, 0], 300, replacement=True).bincount(minlength=25).float()[None]
     expected = torch.exp(-(counts * topic[:, 0].log()).sum() / 300)
-    torch.testing.assert_close(bars.exact_perplexity(counts, topic, 10), expected.item(), rtol=1e-5, atol=0)
+    torch.testing.assert_close(bars.exact_perplexity(counts, topic, 12), expected.item(), rtol=1e-5, atol=0)
 
 
 def test_exact_perplexity_of_two_topics_agrees_with_quadrature():
@@ -37,4 +37,5 @@ def test_exact_perplexity_of_two_topics_agrees_with_quadrature():
     weight = (torch.arange(10_000, dtype=torch.float64) + 0.5) / 10_000  # θ₀ is uniform under Dirichlet(1, 1)
     probabilities = weight[:, None] * topics[:, 0] + (1 - weight[:, None]) * topics[:, 1]
     evidence = (counts * probabilities.log()).sum(-1).exp().mean()
-    torch.testing.assert_close(bars.exact_perplexity(counts, topics, 20_000), (evidence ** (-1 / 12)).item(), rtol=1e-3, atol=0)
+    # the weights are bounded: the standard error is 1e-4
+    torch.testing.assert_close(bars.exact_perplexity(counts, topics, 30_000), (evidence ** (-1 / 12)).item(), rtol=1e-3, atol=0)

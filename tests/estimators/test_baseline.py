@@ -175,7 +175,7 @@ def test_constants_matter_to_estimators_with_a_score_and_a_fixed_baseline():
     assert not any(it.depends_on_constants for it in (Implicit(), Knowles(), RSVI(correction=False)))
 
 
-def test_a_running_mean_is_a_state():
+def test_a_moving_average_is_a_state():
     assert all(make(baseline="moving_average").has_state for make in METHODS.values())
     others = Implicit(), RSVI(), ScoreFunction(), Generalized("leave_one_out")
     assert not any(it.has_state or it.state_dict() for it in others)

@@ -23,7 +23,7 @@ def von_mises(concentration: Tensor) -> Distribution:
 @pytest.mark.parametrize("baseline", ["none", "constant", "leave_one_out", "auto", "moving_average"])
 @pytest.mark.parametrize("method", ["rsvi", "generalized", "score_function"])
 def test_baselines_are_traced_as_one_graph(method: str, baseline: str):
-    """Over three calls, through which a running mean goes on."""
+    """Over three calls, through which a moving average goes on."""
     concentration = torch.linspace(0.2, 3.0, 20).reshape(4, 5).requires_grad_()
     constant = 40.0 if baseline == "constant" else None
     results = []

@@ -1,4 +1,4 @@
-"""Topic models and VAEs train by estimators with a baseline, whose running mean belongs to the state of the run."""
+"""Topic models and VAEs train by estimators with a baseline, whose moving average belongs to the state of the run."""
 
 import json
 from collections.abc import Callable
@@ -74,7 +74,7 @@ def test_training_with_a_baseline(
 def test_a_resumed_run_has_the_metrics_that_it_would_have_had(
     compose: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, experiment: tuple[str, ...], task: Any
 ):
-    """The running mean is in the checkpoint; those of compared estimators begin anew at each evaluation."""
+    """The moving average is in the checkpoint; those of compared estimators begin anew at each evaluation."""
     compared = "gradient_variance.methods=[{name: rsvi, baseline: moving_average}]"
     arguments = (*experiment, "method=rsvi", AVERAGE, compared)
     whole, killed = tmp_path / "whole", tmp_path / "killed"
@@ -97,7 +97,7 @@ def test_a_resumed_run_has_the_metrics_that_it_would_have_had(
     assert read_metrics(resumed / "metrics.jsonl")[-1] == read_metrics(expected / "metrics.jsonl")[-1]
 
 
-def test_a_checkpoint_of_an_earlier_version_has_no_running_mean(compose: Compose, tmp_path: Path):
+def test_a_checkpoint_of_an_earlier_version_has_no_moving_average(compose: Compose, tmp_path: Path):
     directory = run(compose, tmp_path, *LDA, "method=rsvi")
     path = directory / "checkpoint.pt"
     state = torch.load(path, weights_only=True)

@@ -8,6 +8,7 @@ from irg_experiments.estimators import Implicit
 from irg_experiments.experiments.lda.updates import Updates, reads_few_rows
 from irg_experiments.models.lda import LDA
 from tests.benchmarks.lda_step import zipf_corpus
+from tests.statistics import seed
 
 NUM_WORDS = 300
 PRIOR_FIXED_STEPS = 10
@@ -15,7 +16,9 @@ PRIOR_FIXED_STEPS = 10
 
 def corpus_with_a_long_document() -> Corpus:
     """Documents of 20 words, and one, in the third batch, that has all words."""
-    short = zipf_corpus(NUM_WORDS, 20, 256)
+    with torch.random.fork_rng(devices=[]):  # at import
+        seed()
+        short = zipf_corpus(NUM_WORDS, 20, 256)
     words = torch.cat([short.words[: 20 * 20], torch.arange(NUM_WORDS), short.words[21 * 20 :]])
     lengths = short.offsets.diff()
     lengths[20] = NUM_WORDS

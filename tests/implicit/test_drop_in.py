@@ -224,6 +224,7 @@ class Draws(Dataset[list[Tensor]]):
         return [q.sample((600,)) for q in self.distributions]
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")  # more workers than processors
 def test_workers_of_a_data_loader():
     data = Draws()
     first, second = DataLoader(data, batch_size=None, num_workers=2)

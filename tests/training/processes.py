@@ -9,13 +9,15 @@ from typing import Any, NamedTuple
 
 import torch.distributed
 
+from tests.command_line import SECONDS
+
 PROCESSES = multiprocessing.get_context("forkserver")
 # what a run imports; torch.optim imports torch._dynamo
 PROCESSES.set_forkserver_preload(
     ["tests.training.test_distributed", "irg_experiments.experiments.lda.tasks", "torch._dynamo", "torch.utils.tensorboard"]
 )
-# far more than any load takes: only processes that wait for each other for ever are killed
-SECONDS = 1200
+# otherwise gloo looks up the host's name, and warns where that is unknown
+LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
 
 
 class Outcome(NamedTuple):
@@ -37,6 +39,7 @@ def in_processes(number: int, folder: Path, function: Callable[..., None], *argu
     """
     store = torch.distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     shared = {"WORLD_SIZE": number, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": store.port, "TORCHELASTIC_USE_AGENT_STORE": True}
+    shared["GLOO_SOCKET_IFNAME"] = LOOPBACK
     started = []
     for rank in range(number):
         environment = {name: str(value) for name, value in {**shared, "RANK": rank, "LOCAL_RANK": rank}.items()}

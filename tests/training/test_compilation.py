@@ -45,7 +45,7 @@ def test_compiled_and_eager_draw_the_same_samples():
 
 
 @pytest.mark.compiler
-def test_a_running_mean_goes_on_in_compiled_code():
+def test_a_moving_average_goes_on_in_compiled_code():
     """Over three calls: the second is the first that subtracts a mean."""
     logits, results = torch.zeros(64, 3, requires_grad=True), []
     for compiled in (False, True):

@@ -179,7 +179,7 @@ def test_an_error_of_the_second_process_is_told_by_the_first(tmp_path: Path):
         (("model=lda_svi", "method=svi"), "model=lda_svi runs in one process: start it by irg-run, without torchrun."),
         (
             ("method=rsvi", "method.baseline=moving_average"),
-            "method=rsvi with a running mean runs in one process: start it by irg-run, without torchrun.",
+            "method=rsvi with a moving average runs in one process: start it by irg-run, without torchrun.",
         ),
         (("training.batch_size=1",), "training.batch_size must be at least 2, one per process, not 1."),
         (("experiment=cross_entropy",), "experiment=cross_entropy runs in one process: start it by irg-run, without torchrun."),

@@ -68,6 +68,16 @@ def test_an_ignored_signal_stays_ignored():
         signal.signal(signal.SIGHUP, usual)
 
 
+def test_of_several_processes_the_first_ends_the_run(monkeypatch: pytest.MonkeyPatch):
+    """torchrun hands a signal to all of them; one that does not notice the end obeys the second signal."""
+    monkeypatch.setattr("irg_experiments.training.distributed.is_first", lambda: False)
+    with interruption.raised():
+        terminate()
+        assert not interruption.requested()
+        with pytest.raises(Interrupted):
+            terminate()
+
+
 def test_other_threads_set_no_handlers():
     found = []
 

@@ -224,6 +224,16 @@ def test_an_unusable_checkpoint_is_named_and_the_one_before_it_used(
     assert "Resuming at step 20" in caplog.text
 
 
+def test_a_checkpoint_of_an_earlier_version_is_resumed(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    whole.mkdir()
+    broken.mkdir()
+    with caplog.at_level(logging.INFO):
+        metrics = changed(broken, lambda state: {name: state[name] for name in state.keys() - {"best", "loss"}})
+    assert metrics == run(NoisyRegression(), whole).metrics
+    assert "Resuming at step 30" in caplog.text
+
+
 def test_without_a_usable_checkpoint_training_starts_from_the_beginning(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     whole.mkdir()

@@ -13,6 +13,7 @@ import torch
 
 from irg_experiments import implicit
 from irg_experiments.training.metrics_log import read_metrics
+from tests.command_line import SECONDS
 from tests.training.resumable import run
 
 
@@ -36,7 +37,7 @@ def test_resumed_in_another_process(tmp_path: Path, mode: str):
     expected = run(whole, mode, copy)
     command = [sys.executable, "-m", "tests.training.resumable", str(killed), mode]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=SECONDS)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1]) == expected.metrics
     assert read_metrics(killed / "metrics.jsonl") == read_metrics(whole / "metrics.jsonl")

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from irg_experiments.training.row_adam import DENSE_STEPS, RowAdam
+from irg_experiments.training.row_adam import CORRECTED_STEPS, DENSE_STEPS, RowAdam
 
 # from gradients that dwarf Adam's ε to those that it dwarfs
 SCALES = torch.logspace(-11, 0, 12)
@@ -33,6 +33,28 @@ def test_equals_dense_adam_over_two_thousand_steps(dtype: torch.dtype, tolerance
     assert (table.table - dense).abs().max().item() > 100 * tolerance  # some rows wait
     with table.current():
         assert (table.table - dense).abs().max().item() < tolerance
+
+
+def test_equals_dense_adam_where_the_corrections_of_its_moments_end():
+    """Above ``CORRECTED_STEPS`` they differ from one by less than any float tells, and have no table."""
+    begin = CORRECTED_STEPS - 30
+    start, first = torch.randn(60, len(SCALES), dtype=torch.float64), torch.randn(60, len(SCALES), dtype=torch.float64)
+    state = {"table": start, "first": SCALES * first, "second": (SCALES * first) ** 2}
+    table = RowAdam(torch.zeros_like(start), 3e-4)
+    table.load_state_dict({**state, "updated": torch.full((60,), begin), "step": begin})
+    dense = start.clone().requires_grad_()
+    optimizer = torch.optim.Adam([dense], lr=3e-4)
+    moments = {"exp_avg": state["first"].clone(), "exp_avg_sq": state["second"].clone()}
+    optimizer.state[dense] = {"step": torch.tensor(float(begin)), **moments}
+    for index, gradient in draws(60, torch.float64):
+        rows = table.rows(index)
+        torch.testing.assert_close(rows.values, dense.detach()[index], rtol=0, atol=1e-7)
+        dense.grad = torch.zeros_like(dense).index_copy_(0, index, gradient)
+        optimizer.step()
+        table.update(rows, gradient)
+    assert (table.updated < CORRECTED_STEPS).any()  # some rows wait on either side
+    with table.current():
+        torch.testing.assert_close(table.table, dense.detach(), rtol=0, atol=1e-7)
 
 
 @pytest.mark.compiler

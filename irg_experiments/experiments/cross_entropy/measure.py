@@ -75,7 +75,7 @@ class Curve:
         Args:
             blocks: of pairs of gradients from which the best constant is estimated.
         """
-        for _ in range(2):  # an estimator with a running mean is compiled without and with one
+        for _ in range(2):  # an estimator with a moving average is compiled without and with one
             one_sample_gradients(self.step, self.sweep, self.replicates, self.constant)
         if self.subtracted == "mean":
             self.constant = self.sweep.mean

@@ -43,7 +43,7 @@ class GradientTask(LDATask):
         self.estimator = make_estimator(config.method, family, whose, tree, elementwise=False, num_samples=samples)
         self.compared = ComparedEstimators(config.gradient_variance, family, whose, tree, num_samples=samples)
         if self.estimator.has_state:
-            distributed.require_one_process(f"method={config.method.name} with a running mean")
+            distributed.require_one_process(f"method={config.method.name} with a moving average")
         if training.learning_rate is None or training.num_samples is None:
             missing = "learning_rate" if training.learning_rate is None else "num_samples"
             raise UserError(f"training.{missing} must be a number for {whose}, not null.")

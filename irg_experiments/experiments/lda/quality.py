@@ -16,8 +16,8 @@ DIVERSITY_WORDS = 25
 def quality(topics: Array, weights: Array, documents: Corpus) -> dict[str, float]:
     """The metrics of trained topics: see the functions of these names.
 
-    Of a vocabulary of V < 250 words the most probable V/5 and V/10 words count for coherence and diversity, as all topics share
-    their most probable words where there are hardly more.
+    Of a small vocabulary of V words, V/5 words of a topic count for coherence if that is fewer than ten, and V/10 for diversity
+    if that is fewer than 25, as all topics share their most probable words where there are hardly more.
 
     Args:
         topics: β, one topic per column, (V, K).

@@ -17,8 +17,8 @@ NORMAL_QUARTILE = 0.6744897501960817
 class StudentTLatent(Latent):
     """q = StudentT(df, loc, scale) in each coordinate. The divergence has no closed form and is estimated from samples.
 
-    A posterior has more than two degrees of freedom, 2 + softplus: with one or fewer the expected log-likelihood of a decoder
-    whose logits grow with z is minus infinity, and with two or fewer the gradient has infinite variance.
+    A posterior has more than two degrees of freedom, 2 plus a positive parameter: with one or fewer the expected log-likelihood
+    of a decoder whose logits grow with z is minus infinity, and with two or fewer the gradient has infinite variance.
 
     Args:
         dim: D.

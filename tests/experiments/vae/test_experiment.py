@@ -25,6 +25,7 @@ from irg_experiments.models.vae import VAE
 from irg_experiments.results.arrays import read_arrays
 from irg_experiments.training.metrics_log import read_metrics
 from irg_experiments.training.optimizer import Adam
+from tests.command_line import ROOT
 from tests.statistics import assert_same_mean, seed
 
 Compose = Callable[..., DictConfig]
@@ -349,7 +350,7 @@ def test_tables_and_figures_need_no_torch(finished: Path, tmp_path: Path):
         f"main([{str(directory)!r}, '--figures'])\n"
         "assert 'torch' not in sys.modules\n"
     )
-    output = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    output = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
     assert output.returncode == 0, output.stderr
     assert "latent_space_3d.png" in output.stdout
     assert "could not be drawn" not in output.stderr

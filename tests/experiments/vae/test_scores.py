@@ -14,15 +14,23 @@ def small_model() -> VAE:
 
 def test_scores_do_not_depend_on_the_batches(monkeypatch: pytest.MonkeyPatch):
     model, x = small_model(), (torch.rand(30, 8) < 0.5).float()
-    with torch.no_grad():
-        whole = negative_log_likelihood(model, x, 4000)
-        monkeypatch.setattr("irg_experiments.experiments.vae.scores.SAMPLE_BYTES", 4000 * 8 * 4 * 7)
-        assert abs(negative_log_likelihood(model, x, 4000) - whole) < 0.01
+    sizes = []
+
+    def log_evidence(images: torch.Tensor, num_samples: int) -> torch.Tensor:
+        sizes.append((len(images), num_samples))
+        return images.sum(-1)
+
+    monkeypatch.setattr(model, "log_evidence", log_evidence)
+    monkeypatch.setattr("irg_experiments.experiments.vae.scores.SAMPLE_BYTES", 4000 * 8 * 4 * 7)
+    assert negative_log_likelihood(model, x, 4000) == pytest.approx(-x.sum(-1).mean().item())
+    assert sizes == [(7, 4000)] * 4 + [(2, 4000)]
 
 
 def test_units_that_never_move_are_not_active():
     model, x = small_model(), (torch.rand(50, 8) < 0.5).float()
     with torch.no_grad():
+        for layer in (model.encoder[0], model.encoder[2]):
+            layer.weight.fill_(1.0)  # no ReLU is at zero for all images
         model.encoder[-1].weight.zero_()
         assert active_units(model, x) == 0
         model.encoder[-1].weight[0] = 5.0
