@@ -90,7 +90,7 @@ def lda_records(data: str, *labels: str) -> list[dict[str, Any]]:
 
 
 def test_the_comparison_with_svi_is_that_of_the_records():
-    page = " ".join((ROOT / "outputs/reference/lda.md").read_text().split())
+    page = page_of_lda()
     stated = {
         ("SVI, learned prior", "test_perplexity"): "17 lower than that of implicit gradients (1.7 standard errors)",
         ("SVI, learned prior", "test_perplexity_corpus"): "corpus-level one 42 lower (3.6)",
@@ -106,8 +106,83 @@ def test_the_comparison_with_svi_is_that_of_the_records():
         assert [f"{difference:.0f}", f"{difference / error:.1f}"][-len(numbers) :] == numbers
 
 
+def page_of_lda() -> str:
+    return " ".join((ROOT / "outputs/reference/lda.md").read_text().split())
+
+
+def listed(label: str) -> str:
+    """Test perplexities on the subset of RCV1 by seed, as a sentence has them."""
+    first, second, third = (f"{it['metrics']['test_perplexity']:.0f}" for it in by_seed(label))
+    return f"{first}, {second} and {third}"
+
+
+def by_seed(label: str) -> list[dict[str, Any]]:
+    return sorted(lda_records("rcv1_subset", label), key=lambda it: it["seed"])
+
+
+def test_what_is_said_of_the_subset_of_rcv1_is_what_the_records_say():
+    page = page_of_lda()
+    for words in (
+        f"at {listed('RSVI, B = 20')} with B = 20, at {listed('RSVI, B = 10')} with B = 10",
+        f"with priors of 1/K it ends at {listed('SVI')}",
+        f"with a learned prior at {listed('SVI, learned prior')}",
+    ):
+        assert words in page
+    for label, (words, sign) in {
+        "explicit": ("LN-LDA {} higher than implicit gradients ({} standard errors)", 1),
+        "SVI": ("{} higher than implicit gradients ({} standard errors)", 1),
+        "SVI, learned prior": ("{} lower ({}): no difference", -1),
+    }.items():
+        other, implicit = ([it["metrics"]["test_perplexity"] for it in by_seed(name)] for name in (label, "implicit"))
+        difference = sign * (statistics.fmean(other) - statistics.fmean(implicit))
+        error = math.sqrt(statistics.variance(other) / len(other) + statistics.variance(implicit) / len(implicit))
+        assert words.format(f"{difference:.0f}", f"{difference / error:.1f}") in page
+
+
+def test_runs_on_the_subset_of_rcv1_that_learned_nothing_are_told():
+    """Their posterior is the prior."""
+    page = page_of_lda()
+    assert (
+        "RSVI with B = 10 ends there with two seeds of three, with B = 5 with one, and the score function with every seed"
+        in page
+    )
+    labels = (
+        "implicit",
+        "pathwise (OMT)",
+        "explicit",
+        *(f"RSVI, B = {b}" for b in (1, 5, 10, 20)),
+        "score function",
+    )
+    without = {label: [it["seed"] for it in by_seed(label) if it["metrics"]["test_kl"] < 0.1] for label in labels}
+    numbers = {label: len(seeds) for label, seeds in without.items() if seeds}
+    assert numbers == {"RSVI, B = 5": 1, "RSVI, B = 10": 2, "score function": 3}
+    for label, seeds in without.items():
+        for record in by_seed(label):
+            if record["seed"] in seeds:
+                assert 1873.5 < record["metrics"]["test_perplexity"] < 1875.5
+
+
+def test_the_last_steps_on_the_subset_of_rcv1_are_those_of_the_evaluations():
+    falls: dict[str, list[float]] = {}
+    for label in ("implicit", "RSVI, B = 5", "RSVI, B = 10"):
+        for record in by_seed(label):
+            folder = f"rcv1_subset-lda-{record['method']}-paper-seed{record['seed']}-{record['identity']}"
+            lines = (ROOT / "outputs/reference/lda" / folder / "evaluations.jsonl").read_text().splitlines()
+            at = {row["step"]: row["test_perplexity"] for row in map(json.loads, lines) if "test_perplexity" in row}
+            falls.setdefault(label, []).append(at[170_000] - at[180_000])
+    rsvi = max(max(falls[f"RSVI, B = {b}"]) for b in (5, 10))
+    words = "perplexity of implicit gradients falls by {:.0f} to {:.0f}, and with RSVI and B = 5 or 10 by up to {:.0f}"
+    assert words.format(min(falls["implicit"]), max(falls["implicit"]), rsvi) in page_of_lda()
+
+
+def test_the_perplexity_of_the_model_that_made_bars_is_that_of_the_record():
+    (path,) = (ROOT / "outputs/reference/lda").glob("bars-*/record.json")
+    best = json.loads(path.read_text())["metrics"]["true_model_perplexity"]
+    assert f"the perplexity of the model that made it is {best:.2f}" in page_of_lda()
+
+
 def test_the_gradient_variances_of_lda_are_those_of_the_evaluations():
-    page = " ".join((ROOT / "outputs/reference/lda.md").read_text().split())
+    page = page_of_lda()
     (path,) = (ROOT / "outputs/reference/lda").glob("newsgroups-lda-implicit-paper-seed0-65ee73b6/evaluations.jsonl")
     rows = [json.loads(line) for line in path.read_text().splitlines()]
 
