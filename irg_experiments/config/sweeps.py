@@ -82,10 +82,11 @@ def each_row(arguments: Arguments) -> Iterator[Arguments]:
     chosen = {key_of(word): word.partition("=")[2] for word in typed}
     selecting = {key: _values(key, value, sweep.rows) for key, value in chosen.items() if any(key in row for row in sweep.rows)}
     for key, values in selecting.items():
+        there = list(dict.fromkeys(row[key] for row in sweep.rows if key in row))
         for value in values:
-            if not any(row.get(key) == value for row in sweep.rows):
-                raise UserError(f"No row of +sweep={names[0]} has {key}={value}.")
-    rows = [row for row in sweep.rows if all(row.get(key) in values for key, values in selecting.items())]
+            if not any(_equal(value, other) for other in there):
+                raise UserError(f"No row of +sweep={names[0]} has {key}={value}; there are {', '.join(there)}.")
+    rows = [row for row in sweep.rows if all(_has(row, key, values) for key, values in selecting.items())]
     if not rows:
         raise UserError(f"No row of +sweep={names[0]} has {' and '.join(f'{key}={chosen[key]}' for key in selecting)}.")
     for row in rows:
@@ -97,7 +98,25 @@ def each_row(arguments: Arguments) -> Iterator[Arguments]:
 
 def _values(key: str, typed: str, rows: Sequence[Mapping[str, str]]) -> list[str]:
     """The values between commas, unless the whole is a value of a row, such as a list."""
-    return [typed] if any(row.get(key) == typed for row in rows) else typed.split(",")
+    return [typed] if any(_has(row, key, [typed]) for row in rows) else typed.split(",")
+
+
+def _has(row: Mapping[str, str], key: str, values: Sequence[str]) -> bool:
+    return key in row and any(_equal(row[key], value) for value in values)
+
+
+def _equal(first: str, second: str) -> bool:
+    """Whether two words are the same value: 0.002 is 2.0e-3."""
+    return first == second or _number_or_list(first) == _number_or_list(second) is not None
+
+
+def _number_or_list(word: str) -> Any:
+    """What a word stands for; None for text."""
+    try:
+        value = json.loads(word)
+    except ValueError:
+        return None
+    return None if isinstance(value, bool) else value
 
 
 def _search(sweep: _Sweep, name: str, typed: list[str]) -> tuple[Search | None, list[str]]:

@@ -44,8 +44,8 @@ def test_a_file_of_a_users_own(tmp_path: Path):
     ]
     assert rows_of(*here, "method.augmentation=2") == [("seed=0,1", "data=bars", "method=rsvi", "method.augmentation=2")]
     for words, missed in [
-        (("method=explicit",), "method=explicit"),
-        (("method=rsvi,rsvj",), "method=rsvj"),
+        (("method=explicit",), "method=explicit; there are implicit, rsvi"),
+        (("method=rsvi,rsvj",), "method=rsvj; there are implicit, rsvi"),
         (("method=implicit", "method.augmentation=2"), "method=implicit and method.augmentation=2"),
     ]:
         with pytest.raises(UserError, match=rf"No row of \+sweep=mine has {missed}\."):
@@ -67,6 +67,19 @@ def test_a_list_selects_the_row_that_has_it(tmp_path: Path):
     here = ("--config-dir", str(tmp_path), "+sweep=mine")
     assert rows_of(*here, "model.hidden=[3,4]") == [("model.hidden=[3,4]",)]
     assert rows_of(*here, "model.hidden=[5]") == [("model.hidden=[5]",)]
+    assert rows_of(*here, "model.hidden=[3, 4]") == [("model.hidden=[3,4]",)]
+
+
+def test_a_number_selects_the_rows_that_have_it_however_it_is_written(tmp_path: Path):
+    (tmp_path / "sweep").mkdir()
+    (tmp_path / "sweep" / "mine.yaml").write_text("# Mine.\nrows: [{rate: 2.0e-3, seed: 1}, {rate: '5.0e-4'}, {rate: true}]\n")
+    here = ("--config-dir", str(tmp_path), "+sweep=mine")
+    for typed in ("0.002", "2.0e-3", "2e-3"):
+        assert rows_of(*here, f"rate={typed}") == [("rate=0.002", "seed=1")]
+    assert rows_of(*here, "rate=0.0005,2e-3") == [("rate=0.002", "seed=1"), ("rate=5.0e-4",)]
+    assert rows_of(*here, "rate=true") == [("rate=true",)]
+    with pytest.raises(UserError, match=r"has rate=1; there are 0\.002, 5\.0e-4, true"):
+        rows_of(*here, "rate=1")
 
 
 def test_a_file_with_the_name_of_one_of_the_package_is_refused(tmp_path: Path):
