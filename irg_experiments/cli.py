@@ -61,10 +61,7 @@ def help_text(tree: ConfigTree) -> str:
     for prefix, group in (("-m ", SWEEP), ("", PRESET), ("-m ", LAUNCH)):
         lines.append(f"{prefix}+{group}=")
         lines += [f"  {name:{width}s} {tree.description(group, name)}" for name in tree.choices(group)]
-    lines += [
-        "budget=",
-        "  smoke (seconds: does it run?), short (minutes: a visible result), paper (as in the tables)",
-    ]
+    lines += ["budget=", "  smoke (seconds: does it run?), short (minutes: a visible result), paper (as in the tables)"]
     lines += ["", "examples:"]
     for purpose, command in EXAMPLES:
         lines += [f"  # {purpose}", f"  {command}"]

@@ -89,6 +89,20 @@ def lda_records(data: str, *labels: str) -> list[dict[str, Any]]:
     return [it for it in found if it["method_label"] in labels]
 
 
+def page_of_lda() -> str:
+    return " ".join((ROOT / "outputs/reference/lda.md").read_text().split())
+
+
+def listed(label: str) -> str:
+    """Test perplexities on the subset of RCV1 by seed, as a sentence has them."""
+    first, second, third = (f"{it['metrics']['test_perplexity']:.0f}" for it in by_seed(label))
+    return f"{first}, {second} and {third}"
+
+
+def by_seed(label: str) -> list[dict[str, Any]]:
+    return sorted(lda_records("rcv1_subset", label), key=lambda it: it["seed"])
+
+
 def test_the_comparison_with_svi_is_that_of_the_records():
     page = page_of_lda()
     stated = {
@@ -104,20 +118,6 @@ def test_the_comparison_with_svi_is_that_of_the_records():
         error = math.sqrt(statistics.variance(svi) / len(svi) + statistics.variance(implicit) / len(implicit))
         numbers = re.findall(r"[\d.]+", words)
         assert [f"{difference:.0f}", f"{difference / error:.1f}"][-len(numbers) :] == numbers
-
-
-def page_of_lda() -> str:
-    return " ".join((ROOT / "outputs/reference/lda.md").read_text().split())
-
-
-def listed(label: str) -> str:
-    """Test perplexities on the subset of RCV1 by seed, as a sentence has them."""
-    first, second, third = (f"{it['metrics']['test_perplexity']:.0f}" for it in by_seed(label))
-    return f"{first}, {second} and {third}"
-
-
-def by_seed(label: str) -> list[dict[str, Any]]:
-    return sorted(lda_records("rcv1_subset", label), key=lambda it: it["seed"])
 
 
 def test_what_is_said_of_the_subset_of_rcv1_is_what_the_records_say():
@@ -146,13 +146,7 @@ def test_runs_on_the_subset_of_rcv1_that_learned_nothing_are_told():
         "RSVI with B = 10 ends there with two seeds of three, with B = 5 with one, and the score function with every seed"
         in page
     )
-    labels = (
-        "implicit",
-        "pathwise (OMT)",
-        "explicit",
-        *(f"RSVI, B = {b}" for b in (1, 5, 10, 20)),
-        "score function",
-    )
+    labels = ("implicit", "pathwise (OMT)", "explicit", "score function", *(f"RSVI, B = {b}" for b in (1, 5, 10, 20)))
     without = {label: [it["seed"] for it in by_seed(label) if it["metrics"]["test_kl"] < 0.1] for label in labels}
     numbers = {label: len(seeds) for label, seeds in without.items() if seeds}
     assert numbers == {"RSVI, B = 5": 1, "RSVI, B = 10": 2, "score function": 3}

@@ -111,7 +111,7 @@ def _equal(first: str, second: str) -> bool:
 
 
 def _number_or_list(word: str) -> Any:
-    """What a word stands for; None for text."""
+    """The number or list that a word stands for; None for other words."""
     try:
         value = json.loads(word)
     except ValueError:

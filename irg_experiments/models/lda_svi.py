@@ -18,7 +18,7 @@ from irg_experiments.models.topic_model import TopicModel
 
 # iterations of the local step between two checks of which documents have converged
 CHECK_EVERY = 10
-# smallest normaliser of φ, which keeps counts / normaliser finite in float32; where it is smaller, the bound has its logarithm
+# smallest normaliser of φ, which keeps counts / normaliser finite in float32; it replaces smaller ones, in the bound as well
 SMALLEST = 1e-30
 
 

@@ -43,16 +43,21 @@ def is_choice(record: Record) -> bool:
     return record["budget"] == TUNING and _is_comparable(record) and VALIDATION in record["metrics"]
 
 
-def training_changes(record: Record) -> dict[str, Any]:
+def training_keys(record: Record) -> list[str]:
     """The options of training, and of what is trained on, that the command of a run sets, in alphabetical order."""
-    keys = {key for key in _set_by(record) if key.startswith("training.") or key in _TRAINED_ON}
-    options = options_of(record["config"])
-    return {key: options.get(key) for key in sorted(keys)}
+    return sorted(key for key in _set_by(record) if key.startswith("training.") or key in _TRAINED_ON)
+
+
+def _changes(record: Record) -> str:
+    """The same with their values, in words; empty without any."""
+    keys = training_keys(record)
+    options = options_of(record["config"]) if keys else {}  # a report asks this of every run
+    return ", ".join(f"{key}={options.get(key)}" for key in keys)
 
 
 def _is_comparable(record: Record) -> bool:
     """Whether the command of a run sets no other options than those that are compared."""
-    return _set_by(record) <= _SET | training_changes(record).keys()
+    return _set_by(record) <= _SET.union(training_keys(record))
 
 
 def _set_by(record: Record) -> set[str]:
@@ -66,7 +71,7 @@ def choices_table(records: Sequence[Record]) -> Table:
     Empty without runs for which ``is_choice`` holds.
     """
     settings: dict[tuple[Any, ...], dict[Space, Runs]] = {}
-    for group in repetitions([record for record in records if is_choice(record) and not training_changes(record)]):
+    for group in repetitions([record for record in records if is_choice(record) and not training_keys(record)]):
         model = group[0]["config"]["model"]
         cells = settings.setdefault(tuple(str(model[name]) for name in LEFT_OPEN), {})
         cells.setdefault(_space(group[0]), _by_seed(group))  # of several commits, the newest come first
@@ -93,8 +98,7 @@ def training_table(records: Sequence[Record]) -> Table:
     cells_of: dict[tuple[str, str], dict[Space, Runs]] = {}
     for group in repetitions([record for record in records if _is_comparable(record)]):
         if has_options_of_its_file("model", group[0]["config"]["model"]):
-            changes = ", ".join(f"{key}={value}" for key, value in training_changes(group[0]).items())
-            cells = cells_of.setdefault((group[0]["budget"], changes), {})
+            cells = cells_of.setdefault((group[0]["budget"], _changes(group[0])), {})
             cells.setdefault(_space(group[0]), _by_seed(group))
     changed = {(budget, space) for (budget, changes), cells in cells_of.items() if changes for space in cells}
     spaces = sorted({space for _, space in changed})
@@ -139,17 +143,17 @@ def _order(cells: Mapping[Space, Runs]) -> tuple[float, ...]:
 def _cells(runs: Runs, before: Runs) -> list[str]:
     if not runs:
         return ["–"] * 4
-    return [_over_seeds(runs, VALIDATION), _change(runs, before, VALIDATION), _over_seeds(runs, TEST), str(len(runs))]
+    return [_spread(runs, VALIDATION), _change(runs, before, VALIDATION), _spread(runs, TEST), str(len(runs))]
 
 
 def _training_cells(runs: Runs, before: Runs) -> list[str]:
     if not runs:
         return ["–"] * 5
-    both = [cell for metric in (VALIDATION, TEST) for cell in (_over_seeds(runs, metric), _change(runs, before, metric))]
+    both = [cell for metric in (VALIDATION, TEST) for cell in (_spread(runs, metric), _change(runs, before, metric))]
     return [*both, str(len(runs))]
 
 
-def _over_seeds(runs: Runs, metric: str) -> str:
+def _spread(runs: Runs, metric: str) -> str:
     """Mean and spread of a metric; a dash where the runs do not have it, as those without validation images."""
     values = [record["metrics"][metric] for record in runs.values() if metric in record["metrics"]]
     return spread(values, 2) if values else "–"

@@ -7,7 +7,7 @@ from typing import Any
 
 from irg_experiments.experiments.gradient_variance import VARIANCE
 from irg_experiments.experiments.protocol import UNTOLD
-from irg_experiments.experiments.vae.choices import LEFT_OPEN, UNNAMED, is_choice, training_changes
+from irg_experiments.experiments.vae.choices import LEFT_OPEN, UNNAMED, is_choice, training_keys
 from irg_experiments.results.aggregate import command, notes, numbered, repetitions, spread
 from irg_experiments.results.paper import Printed, difference, has_options_of_its_file
 from irg_experiments.results.record import Record
@@ -117,7 +117,7 @@ def headline_table(records: Sequence[Record]) -> Table:
         group
         for group in repetitions(records)
         if group[0]["data"] == PAPER_DATA and group[0]["method_label"] in PAPER_METHODS and group[0]["budget"] == "paper"
-        if not variant(group[0]) and not any(key.startswith("training.") for key in training_changes(group[0]))
+        if not variant(group[0]) and not any(key.startswith("training.") for key in training_keys(group[0]))
     ]
     cells: dict[tuple[str, int], Sequence[Record]] = {}
     for group in sorted(groups, key=lambda runs: _has_other_choices(runs[0])):

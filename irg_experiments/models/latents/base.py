@@ -31,7 +31,7 @@ class Latent(nn.Module, abc.ABC):
     ``dim``; their annotations are the checks of these options.
 
     Args:
-        dim: D ≥ 1, the degrees of freedom of a sample, or the number of its variables.
+        dim: D ≥ 1, the degrees of freedom of a sample; of Concrete codes, the number of variables.
         parameters: number of outputs of the encoder that make a posterior.
         code_size: number of inputs of the decoder for a sample.
 
