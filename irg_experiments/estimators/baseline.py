@@ -105,9 +105,9 @@ class Baseline:
 
 
 class Scored(Estimator):
-    """Base of estimators that multiply f by a score; a subclass sets ``baseline`` where the user may choose one."""
+    """Base of estimators that multiply f less a baseline by a score; a subclass sets the baseline."""
 
-    baseline = Baseline()
+    baseline: Baseline
     for_fewer_samples = "baseline=moving_average"
 
     def check_num_samples(self, num_samples: int) -> None:

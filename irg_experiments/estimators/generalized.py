@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from irg_experiments.config.types import Fraction
-from irg_experiments.estimators.baseline import Baseline, Constant, Kind
+from irg_experiments.estimators.baseline import Baseline, Constant, Kind, Scored
 from irg_experiments.estimators.reparameterized import Draw, Reparameterized
 from irg_experiments.implicit.sampling import standard_log_gamma
 
 
-class Generalized(Reparameterized):
+class Generalized(Scored, Reparameterized):
     """Gamma, Beta and Dirichlet by standardizing each log-Gamma to mean zero and variance one.
 
     For the Gamma this is the standardization of Ruiz et al. Beta and Dirichlet are standardized through their Gammas here; Ruiz

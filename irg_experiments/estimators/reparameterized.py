@@ -17,7 +17,8 @@ import torch
 import torch.distributions as td
 from torch import Tensor
 
-from irg_experiments.estimators.baseline import Scored
+from irg_experiments.estimators.base import Estimator
+from irg_experiments.estimators.baseline import Baseline
 from irg_experiments.estimators.standard import GAMMA_FAMILIES, standardize
 from irg_experiments.estimators.surrogate import attach, weight
 
@@ -30,12 +31,17 @@ class Draw(NamedTuple):
     score: Tensor | None = None
 
 
-class Reparameterized(Scored):
+class Reparameterized(Estimator):
     """E_q[f(z)] for functions of log-Gammas; a subclass gives the slope and the score of one log-Gamma.
 
     A subclass that lists ``td.VonMises`` among its families gives those of an angle as well. q may also be ``td.Independent``
     of one of the families.
+
+    Attributes:
+        baseline: b; a subclass with a score that lets the user choose it is ``Scored``, too.
     """
+
+    baseline = Baseline()
 
     families: ClassVar[tuple[type[td.Distribution], ...]] = GAMMA_FAMILIES
 

@@ -25,7 +25,7 @@ from pydantic import Field, Strict
 from torch import Tensor
 
 from irg_experiments.config.types import Boolean, Fraction, Must
-from irg_experiments.estimators.baseline import Baseline, Constant, Kind
+from irg_experiments.estimators.baseline import Baseline, Constant, Kind, Scored
 from irg_experiments.estimators.reparameterized import Draw, Reparameterized
 from irg_experiments.estimators.standard import GAMMA_FAMILIES
 from irg_experiments.implicit.sampling import standard_gamma, standard_von_mises
@@ -39,7 +39,7 @@ _LARGE = 30.0
 Augmentation = Annotated[int, Strict(), Field(ge=0, le=1000), Must("a whole number from 0 to 1000")]
 
 
-class RSVI(Reparameterized):
+class RSVI(Scored, Reparameterized):
     """Gamma, Beta and Dirichlet through Marsaglia & Tsang's sampler, von Mises through Best & Fisher's.
 
     Args:

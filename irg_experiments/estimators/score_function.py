@@ -17,7 +17,7 @@ class ScoreFunction(Scored):
     Gamma, Beta and Dirichlet compute log q from the logarithms of the Gammas, finite where the sample itself underflows.
 
     Args:
-        baseline, decay, constant: b, see ``Baseline``.
+        baseline, constant, decay: b, see ``Baseline``.
 
     Raises:
         ValueError: a constant is missing or without effect.
@@ -27,7 +27,7 @@ class ScoreFunction(Scored):
 
     families = (td.Distribution,)
 
-    def __init__(self, baseline: Kind = "auto", decay: Fraction = 0.99, constant: Constant = None) -> None:
+    def __init__(self, baseline: Kind = "auto", constant: Constant = None, decay: Fraction = 0.99) -> None:
         self.baseline = Baseline(baseline, constant, decay)
 
     @property

@@ -42,8 +42,6 @@ NAMES = {
     # training: options of torch.compile
     "dynamo_config": "torch._dynamo.config",
     "dynamo_mark_dynamic": "torch._dynamo.mark_dynamic",
-    # training/precision.py
-    "mkldnn_bf16_supported": "torch.ops.mkldnn._is_mkldnn_bf16_supported",
     # training/optimizer.py
     "fused_adam": "torch._fused_adam_",
     "foreach_add": "torch._foreach_add_",

@@ -19,7 +19,7 @@ Weights = Annotated[Literal["glorot_normal", "fan_in"], Must("glorot_normal or f
 # a positive parameter of a prior; within this range float32 represents the moments of every prior here
 PriorParameter = Annotated[float, Strict(), Field(ge=1e-6, le=1e6, allow_inf_nan=False), Must("a number from 1.0e-6 to 1.0e6")]
 
-# default limits of the positive parameters of priors and posteriors
+# limits of the positive parameters of priors and posteriors where no others are given
 LIMITS = (1e-3, 1e3)
 
 

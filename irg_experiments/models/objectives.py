@@ -13,7 +13,8 @@ fixed sample, the score. What the objectives make of them, θ being the decoder'
     IWAE     ln (1/K) Σ w_k      Σ w̃_k times both parts                               Σ w̃_k ∇θ log w_k
     DReG     ln (1/K) Σ w_k      Σ w̃_k (1 − β + β w̃_k) ∇z log w_k ∇φ z_k              Σ w̃_k ∇θ log w_k
 
-All estimate the gradient of their value without bias.
+All estimate the gradient of their value without bias, but for the parameters of q beyond ``model.limits``, see
+``models.latents.limits.clip``.
 """
 
 import abc

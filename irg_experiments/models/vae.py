@@ -70,9 +70,11 @@ class VAE(nn.Module):
         return torch.sigmoid(self.logits(z))
 
     def bound(self, x: Tensor, kl_weight: Tensor | float, expectation: Expectation, num_samples: int = 1) -> Tensor:
-        """The training objective E_q[log p(x | z)] − kl_weight · KL(q ‖ prior) of each image.
+        """The training objective E_q[log p(x | z)] − kl_weight · KL(q ‖ prior) of each image, to be maximised.
 
-        A divergence without a closed form is estimated as the expectation of log q(z | x) − log p(z).
+        Optimisers must minimise its negative: beyond ``limits`` a parameter has the gradient of a loss alone, see
+        ``models.latents.limits.clip``. A divergence without a closed form is estimated as the expectation of
+        log q(z | x) − log p(z).
 
         Args:
             x: B binary images, (B, P).

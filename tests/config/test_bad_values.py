@@ -273,7 +273,14 @@ BAD: dict[str, list[tuple[str, ...]]] = {
         *((*VAE, "latent=gamma", "objective=iwae", f"method={name}") for name in NOT_PATHWISE),
         (*VAE, "latent=gamma", "method=rsvi", "method.correction=false", "objective=iwae"),
         (*VAE, "latent=gamma", "objective=iwae", "gradient_variance.methods=[rsvi]"),
-        (*VAE, "latent=gamma", "gradient_variance={objectives: [iwae, stl], methods: [implicit, rsvi]}"),
+    ],
+    "gradient_variance.methods=rsvi cannot serve gradient_variance.objectives=stl, whose gradient flows through the VonMises "
+    "samples of latent=von_mises alone. Methods that can: implicit": [
+        (*VAE, "latent=von_mises", "gradient_variance.objectives=[stl]"),
+        (*VAE, "latent=von_mises", "gradient_variance={objectives: [elbo, stl, iwae], methods: [implicit, rsvi]}"),
+    ],
+    "gradient_variance.objectives are measured by no method: add gradient_variance.methods=[implicit].": [
+        (*VAE, "latent=normal", "gradient_variance.objectives=[stl,iwae]"),
     ],
     "method=score_function cannot serve objective=stl": [(*VAE, "objective=stl", "method=score_function")],
     "method=rsvi cannot serve objective=dreg": [(*VAE, "latent=von_mises", "objective=dreg", "method=rsvi")],

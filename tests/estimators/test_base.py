@@ -44,7 +44,7 @@ def test_labels_distinguish_the_variants_of_a_method():
     assert build("method", "rsvi", augmentation=5).label == "RSVI, B = 5"
     assert RSVI(0, correction=False).label == "RSVI, B = 0, no correction"
     assert ScoreFunction("none").label == "score function, no baseline"
-    assert ScoreFunction("moving_average", 0.9).label == "score function, moving average, decay = 0.9"
+    assert ScoreFunction("moving_average", decay=0.9).label == "score function, moving average, decay = 0.9"
 
 
 def test_a_label_for_a_family_leaves_out_options_without_effect():

@@ -193,6 +193,39 @@ def test_extreme_encoders_give_finite_bounds_and_gradients(name: str, parameteri
         assert gradient.isfinite().all()
 
 
+@pytest.mark.parametrize("size", [1.0, 15.0])
+@pytest.mark.parametrize("name", NAMES)
+def test_float32_has_the_digits_of_divergences_and_weights_up_to_the_limits(name: str, size: float):
+    """With the options of ``configs/model/vae.yaml``, for 500 posteriors, most of which reach its limits by large outputs."""
+    model = TREE.load("model", "vae")
+    narrow, wide = latent_of(name, 3), latent_of(name, 3).double()
+    for latent in (narrow, wide):
+        latent.configure(tuple(model["limits"]), model["parameterization"])
+    outputs = size * torch.randn(500, narrow.num_parameters)
+    q, exact = narrow.posterior(outputs), wide.posterior(outputs.double())
+    z = q.sample()
+    weight, exact_weight = (
+        q.log_prob(z) - narrow.prior.log_prob(z),
+        exact.log_prob(z.double()) - wide.prior.log_prob(z.double()),
+    )
+    torch.testing.assert_close(weight.double(), exact_weight, rtol=1e-3, atol=1e-3)
+    kl, exact_kl = narrow.kl(q), wide.kl(exact)
+    if kl is not None and exact_kl is not None:
+        torch.testing.assert_close(kl.double(), exact_kl, rtol=1e-5, atol=1e-5)
+
+
+def test_dirichlet_codes_that_underflow_have_finite_weights():
+    """With a sparse prior, most posteriors have parts below the smallest float."""
+    vae = VAE(16, DirichletLatent(10, concentration=0.05), hidden=(), parameterization="location_precision")
+    x = (torch.rand(50, 16) < 0.5).float()
+    z = vae.posterior(x).sample((100,))
+    assert (z == torch.finfo(z.dtype).tiny).any()
+    assert vae.log_evidence(x, 100).isfinite().all()
+    bound = build("objective", "stl").bound(vae, x, 1.0, Implicit().expectation, 5)
+    parts = torch.autograd.grad(bound.sum(), list(vae.parameters()))
+    assert all(part.isfinite().all() for part in (bound, *parts))
+
+
 AT_ZERO = {"concentration1", "concentration0", "concentration", "rate", "scale"}
 
 

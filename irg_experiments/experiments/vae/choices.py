@@ -5,64 +5,30 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from irg_experiments.results.aggregate import options_of, repetitions, spread, words_of
+from irg_experiments.experiments.vae.runs import LEFT_OPEN, TRIED, changes, has_usual_model, is_of_the_paper
+from irg_experiments.results.aggregate import by_number, repetitions, spread
 from irg_experiments.results.numbers import standard_deviation
-from irg_experiments.results.paper import has_options_of_its_file
 from irg_experiments.results.record import Record
 from irg_experiments.results.table import Table
 
 # the budget of runs that choose options, and stand in no table of results
 TUNING = "tuning"
-# options of the model that the paper does not state, each with the order in which its values were tried
-LEFT_OPEN = {
-    "limits": lambda limits: limits[1],
-    "parameterization": ("natural", "location_precision").index,
-    "weights": ("glorot_normal", "fan_in").index,
-    "code_scale": float,
-}
-# their values where an early record does not name them
+# values of the options of the model where an early record does not name them
 UNNAMED = {"limits": [1e-3, 1e3], "parameterization": "natural", "weights": "glorot_normal", "code_scale": 1.0}
 VALIDATION, TEST = "validation_negative_elbo", "test_nll"
 CHANGE = "change (in standard errors)"
-# what the command of a run in the table may set; with other options, a change would be theirs as well
-_SET = {
-    *("experiment", "data", "budget", "latent", "latent.dim", "seed", "evaluation.knn_labels", "gradient_variance.methods"),
-    *("device", "threads", "compile", "profile", *(f"model.{name}" for name in LEFT_OPEN)),
-}
-# options of data sets that say what is trained on
-_TRAINED_ON = {"data.validation"}
 
 # name and dimension of a latent space, and the data set
 Space = tuple[str, int, str]
 # the runs of one setting on one latent space, by seed
 Runs = Mapping[int, Record]
+# of the training: keys with values
+Changes = tuple[tuple[str, str], ...]
 
 
 def is_choice(record: Record) -> bool:
     """Whether a run chooses options that the paper leaves open, and is in no table of results."""
-    return record["budget"] == TUNING and _is_comparable(record) and VALIDATION in record["metrics"]
-
-
-def training_keys(record: Record) -> list[str]:
-    """The options of training, and of what is trained on, that the command of a run sets, in alphabetical order."""
-    return sorted(key for key in _set_by(record) if key.startswith("training.") or key in _TRAINED_ON)
-
-
-def _changes(record: Record) -> str:
-    """The same with their values, in words; empty without any."""
-    keys = training_keys(record)
-    options = options_of(record["config"]) if keys else {}  # a report asks this of every run
-    return ", ".join(f"{key}={options.get(key)}" for key in keys)
-
-
-def _is_comparable(record: Record) -> bool:
-    """Whether the command of a run sets no other options than those that are compared."""
-    return _set_by(record) <= _SET.union(training_keys(record))
-
-
-def _set_by(record: Record) -> set[str]:
-    """The keys of the options that the command of a run sets."""
-    return {word.lstrip("+").partition("=")[0] for word in words_of(record)[1:]}
+    return record["budget"] == TUNING and is_of_the_paper(record) and VALIDATION in record["metrics"]
 
 
 def choices_table(records: Sequence[Record]) -> Table:
@@ -71,7 +37,7 @@ def choices_table(records: Sequence[Record]) -> Table:
     Empty without runs for which ``is_choice`` holds.
     """
     settings: dict[tuple[Any, ...], dict[Space, Runs]] = {}
-    for group in repetitions([record for record in records if is_choice(record) and not training_keys(record)]):
+    for group in repetitions([record for record in records if is_choice(record) and not changes(record)]):
         model = group[0]["config"]["model"]
         cells = settings.setdefault(tuple(str(model[name]) for name in LEFT_OPEN), {})
         cells.setdefault(_space(group[0]), _by_seed(group))  # of several commits, the newest come first
@@ -91,30 +57,43 @@ def choices_table(records: Sequence[Record]) -> Table:
 
 
 def training_table(records: Sequence[Record]) -> Table:
-    """One row per change of the training, each against the runs without it, and five columns per latent space.
+    """One row per change of the training, and five columns per latent space.
 
-    Of models with the options of their file. The rows of a budget begin with the runs without a change. Empty without a change.
+    Of models with the options of their file. A row is compared with that of the same budget which lacks its last change, on the
+    same seeds. Latent spaces without a row of the same budget to compare with are not shown. Empty without a change.
     """
-    cells_of: dict[tuple[str, str], dict[Space, Runs]] = {}
-    for group in repetitions([record for record in records if _is_comparable(record)]):
-        if has_options_of_its_file("model", group[0]["config"]["model"]):
-            cells = cells_of.setdefault((group[0]["budget"], _changes(group[0])), {})
+    cells_of: dict[tuple[str, Changes], dict[Space, Runs]] = {}
+    for group in repetitions([record for record in records if is_of_the_paper(record)]):
+        if has_usual_model(group[0]):
+            made = tuple((key, str(value)) for key, value in changes(group[0]).items())
+            cells = cells_of.setdefault((group[0]["budget"], made), {})
             cells.setdefault(_space(group[0]), _by_seed(group))
-    changed = {(budget, space) for (budget, changes), cells in cells_of.items() if changes for space in cells}
-    spaces = sorted({space for _, space in changed})
+    compared = {
+        (budget, space)
+        for (budget, made), cells in cells_of.items()
+        for space in cells.keys() & cells_of.get((budget, made[:-1]), {}).keys()
+        if made
+    }
+    spaces = sorted({space for _, space in compared})
     rows, made_of = [], []
-    for (budget, changes), cells in sorted(cells_of.items()):
-        shown = {space: runs for space, runs in cells.items() if (budget, space) in changed}
+    for (budget, made), cells in sorted(cells_of.items(), key=lambda item: _training_order(*item[0])):
+        shown = {space: runs for space, runs in cells.items() if (budget, space) in compared}
         if shown:
-            before = cells_of.get((budget, ""), {}) if changes else {}
+            before = cells_of.get((budget, made[:-1]), {}) if made else {}
             columns = [cell for space in spaces for cell in _training_cells(shown.get(space, {}), before.get(space, {}))]
-            rows.append([budget, changes or "–", *columns])
+            rows.append([budget, ", ".join(map("=".join, made)) or "–", *columns])
             made_of.append(_records(shown))
-    header = ["budget", "change of the training"]
+    header = ["budget", "training"]
     for space in spaces:
         header += [f"{_where(space)}: validation −ELBO", CHANGE, "test NLL", CHANGE, "runs"]
-    title = "Changes of the VAE's training: nats, mean ± standard deviation over runs, and the change on the same seeds"
+    title = "The VAE's training: nats, mean ± standard deviation over runs, and what its last change gives on the same seeds"
     return Table("training_choices", title, header, rows, labels=2, made_of=made_of)
+
+
+def _training_order(budget: str, made: Changes) -> tuple[Any, ...]:
+    """By budget, then by the changes in the order in which their options were tried; values by size."""
+    ranks = [(TRIED.index(key) if key in TRIED else len(TRIED), key, by_number(value)) for key, value in made]
+    return budget, ranks
 
 
 def _space(record: Record) -> Space:

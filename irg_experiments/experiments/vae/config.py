@@ -57,13 +57,20 @@ class VAEGradientVariance(GradientVariance):
     """What is measured of the encoder's gradient at every evaluation.
 
     Attributes:
-        objectives: whose gradients' variance is measured at the same weights, besides that of the objective of training.
+        objectives: whose gradients' variance is measured at the same weights and by the same methods, besides that of the
+            objective of training.
     """
 
     objectives: Objectives = Field(default=[])
 
+    @model_validator(mode="after")
+    def _by_some_method(self) -> Self:
+        if self.objectives and not self.methods:
+            raise Misfit("gradient_variance.objectives are measured by no method: add gradient_variance.methods=[implicit].")
+        return self
 
-# by its default the hash of a run is that of the time when there was no other objective
+
+# a default of the code, so that a run by it has the same hash as one that names no objective
 ELBO = Component(_target_="irg_experiments.models.objectives.ELBO", name="elbo")
 
 

@@ -3,21 +3,34 @@
 import statistics
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 from irg_experiments.experiments.gradient_variance import VARIANCE
 from irg_experiments.experiments.protocol import UNTOLD
-from irg_experiments.experiments.vae.choices import LEFT_OPEN, UNNAMED, is_choice, training_keys
+from irg_experiments.experiments.vae.choices import UNNAMED, is_choice
+from irg_experiments.experiments.vae.runs import (
+    ELBO,
+    PAPER_METHODS,
+    changes,
+    codes_of,
+    has_usual_model,
+    is_of_the_paper,
+    is_of_the_sweep,
+    latent_name,
+    objective_of,
+    variant,
+)
 from irg_experiments.results.aggregate import command, notes, numbered, repetitions, spread
-from irg_experiments.results.paper import Printed, difference, has_options_of_its_file
+from irg_experiments.results.paper import Printed, difference
 from irg_experiments.results.record import Record
 from irg_experiments.results.table import Table
 
 KNN = "test_knn_accuracy_"
 # the likelihood from more samples than those of the table's main column
 MORE = "test_nll_5000"
-# in the headline, after likelihoods of runs whose model or data have other options than their files
+# in the headline, after likelihoods of runs with other options than those of ``+sweep=vae_table``
 OTHER_CHOICES = " †"
+# what runs in the headline may change of the training: those before the sweep's was chosen
+OTHER_TRAINING = {"training.learning_rate", "data.validation"}
 # a share of clipped parameters from which on limits bind
 BINDING = 0.01
 
@@ -38,61 +51,20 @@ PAPER: dict[str, dict[int, Printed]] = {
     "von_mises_10": _by_dimension((130.7, 0.8), (107.5, 0.5), (92.3, 0.2), (87.8, 0.2), (87.9, 0.3)),
     "von_mises_fisher": _by_dimension((132.5, 0.7), (108.4, 0.1), (93.2, None), (89.0, 0.3), (90.9, 0.3)),
 }
-# the objective of records that name none
-ELBO = "elbo"
 PAPER_DATA = "mnist"
-PAPER_METHODS = ("implicit", "explicit")
 
 
 def paper_nll(record: Record) -> Printed | None:
-    """The paper's figure for the record's latent space, dimension and data set, where method and options are the paper's."""
+    """The paper's figure for the record's latent space and dimension, whatever it changes of the training."""
     latent = record["config"]["latent"]
-    if record["data"] != PAPER_DATA or record["method_label"] not in PAPER_METHODS or not _is_of_the_paper(record["config"]):
-        return None
-    if variant(record):
+    if record["data"] != PAPER_DATA or not is_of_the_paper(record):
         return None
     return PAPER.get(latent["name"], {}).get(latent["dim"])
 
 
-def _is_of_the_paper(config: dict[str, Any]) -> bool:
-    """Whether latent space and model are those that the option files of their names describe, except for what may differ."""
-    free = {"latent": ("dim",), "model": tuple(LEFT_OPEN)}
-    return all(has_options_of_its_file(group, config[group], *free[group]) for group in free)
-
-
 def _has_other_choices(record: Record) -> bool:
-    """Whether the run has options of the paper's model and latent space, but other values of what the paper leaves open.
-
-    The paper does not say how many images are for validation, either.
-    """
-    config = record["config"]
-    usual = has_options_of_its_file("model", config["model"]) and has_options_of_its_file("data", config["data"], "root")
-    return _is_of_the_paper(config) and not usual
-
-
-def latent_name(latent: dict[str, Any]) -> str:
-    """The name of a latent space, and of the parts of a product."""
-    parts = ", ".join(f"{part['name']}:{part['dim']}" for part in latent.get("parts") or ())
-    return f"{latent['name']} ({parts})" if parts else str(latent["name"])
-
-
-def objective_of(record: Record) -> str:
-    """The name of the objective; records from before there were several have none."""
-    name: str = record["config"].get("objective", {}).get("name", ELBO)
-    return name
-
-
-def codes_of(record: Record) -> int:
-    """The number of codes per image in training."""
-    number: int = record["config"].get("training", {}).get("num_samples", 1)
-    return number
-
-
-def variant(record: Record) -> str:
-    """What tells a run from one that was trained by the evidence lower bound of one code per image; empty for that one."""
-    objective, codes = objective_of(record), codes_of(record)
-    parts = [objective] if objective != ELBO else []
-    return "".join(f", {part}" for part in [*parts, *([f"{codes} codes"] if codes > 1 else [])])
+    """Whether a run of the paper's has other options than the sweep's of what the paper leaves open."""
+    return is_of_the_paper(record) and not is_of_the_sweep(record)
 
 
 def nll_table(records: Sequence[Record]) -> Table:
@@ -110,17 +82,17 @@ def nll_table(records: Sequence[Record]) -> Table:
 def headline_table(records: Sequence[Record]) -> Table:
     """One row per latent space, two columns per dimension that was run: likelihood and the paper's.
 
-    Where a latent space was run with the options of the files of model and data and with others that the paper leaves open, the
-    former are shown. Without such a run the latter are, with the mark ``OTHER_CHOICES``.
+    Where a latent space was run as ``+sweep=vae_table`` does, and with other choices of what the paper leaves open, the former
+    is shown. Without such a run the latter are, with the mark ``OTHER_CHOICES``.
     """
     groups = [
         group
         for group in repetitions(records)
-        if group[0]["data"] == PAPER_DATA and group[0]["method_label"] in PAPER_METHODS and group[0]["budget"] == "paper"
-        if not variant(group[0]) and not any(key.startswith("training.") for key in training_keys(group[0]))
+        if group[0]["data"] == PAPER_DATA and group[0]["budget"] == "paper" and group[0]["method_label"] in PAPER_METHODS
+        if not variant(group[0]) and changes(group[0]).keys() <= OTHER_TRAINING
     ]
     cells: dict[tuple[str, int], Sequence[Record]] = {}
-    for group in sorted(groups, key=lambda runs: _has_other_choices(runs[0])):
+    for group in sorted(groups, key=lambda runs: (not is_of_the_sweep(runs[0]), not has_usual_model(runs[0]))):
         latent = group[0]["config"]["latent"]
         others = {name for name, dim in cells if dim == latent["dim"]}
         if latent_name(latent) in others and _has_other_choices(group[0]):

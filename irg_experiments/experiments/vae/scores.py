@@ -9,7 +9,8 @@ from irg_experiments.models.common import sample_mean
 from irg_experiments.models.objectives import Objective
 from irg_experiments.models.vae import VAE
 
-# images per batch without samples, and bytes per batch of decoded images with samples, which should fit the cache
+# images per batch without samples, and most bytes of decoded images per batch with samples: more do not fit the cache, and
+# memory of that size comes anew from the system for every batch
 BATCH = 1000
 SAMPLE_BYTES = 1 << 22
 # a unit is active if its posterior mean varies over the images by more than this share of the prior's variance; for the
@@ -39,8 +40,14 @@ def mean_bound(objective: Objective, model: VAE, x: Tensor, num_samples: int) ->
 
 def negative_log_likelihood(model: VAE, x: Tensor, num_samples: int) -> float:
     """−log p(x) in nats, mean over the images, by importance weighting (see ``VAE.log_evidence``)."""
-    batch = max(SAMPLE_BYTES // (num_samples * x.shape[1] * x.element_size()), 1)
-    return -torch.cat([model.log_evidence(images, num_samples) for images in x.split(batch)]).double().mean().item()
+    at_once = max(SAMPLE_BYTES // (x.shape[1] * x.element_size()), 1)
+    counts = [min(at_once, num_samples - first) for first in range(0, num_samples, at_once)]
+    shares = torch.tensor(counts, dtype=x.dtype, device=x.device).div(num_samples).log().unsqueeze(-1)
+    found = []
+    for images in x.split(max(at_once // num_samples, 1)):
+        parts = torch.stack([model.log_evidence(images, count) for count in counts])
+        found.append((parts + shares).logsumexp(0))
+    return -torch.cat(found).double().mean().item()
 
 
 def active_units(model: VAE, x: Tensor) -> int:

@@ -65,16 +65,16 @@ class VAETask:
             whose,
             tree,
             elementwise=False,
-            objective=_demanding(self.objective, config.objective),
+            objective=_demanding(self.objective, config.objective, "objective"),
             num_samples=samples,
         )
         self.method_label = self.estimator.label_for(latent.family)
         self.compared_objectives = {"": self.objective}  # by what is added to the names of their metrics
+        demanding = _demanding(self.objective, config.objective, "objective")
         for option in config.gradient_variance.objectives:
-            self.compared_objectives[f"_{option.name}"] = _objective(option, "gradient_variance.objectives")
-        options = [config.objective, *config.gradient_variance.objectives]
-        demands = map(_demanding, self.compared_objectives.values(), options)
-        demanding = next((demand for demand in demands if demand), None)
+            section = "gradient_variance.objectives"
+            self.compared_objectives[f"_{option.name}"] = objective = _objective(option, section)
+            demanding = demanding or _demanding(objective, option, section)
         self.compared = ComparedEstimators(config.gradient_variance, latent.family, whose, tree, demanding, samples)
         self.data: ImageData = build(config.data, "data")  # last, as it may take a download
         check_made(self.data, ImageData, config.data)
@@ -200,6 +200,6 @@ def _objective(option: Component, section: str) -> Objective:
     return objective
 
 
-def _demanding(objective: Objective, option: Component) -> str | None:
+def _demanding(objective: Objective, option: Component, section: str) -> str | None:
     """What to call an objective that demands an estimator whose gradient flows through the samples alone."""
-    return f"objective={option.name}" if objective.pathwise else None
+    return f"{section}={option.name}" if objective.pathwise else None

@@ -79,7 +79,7 @@ class Latent(nn.Module, abc.ABC):
 
         Args:
             outputs: any real numbers.
-            unit: the parameter for outputs of zero, that of the prior if it has one. Without effect in the natural
+            unit: the parameter for outputs of zero, as a rule that of the prior. Without effect in the natural
                 parameterization.
         """
         if self.natural:

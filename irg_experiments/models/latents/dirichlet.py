@@ -5,7 +5,7 @@ import torch.distributions as td
 from torch import Tensor
 
 from irg_experiments.config.types import Count
-from irg_experiments.implicit.distributions.dirichlet import Dirichlet, kl_dirichlet_dirichlet
+from irg_experiments.implicit.distributions.dirichlet import Dirichlet, accurate_kl
 from irg_experiments.models.common import PriorParameter
 from irg_experiments.models.latents.base import Latent, Posterior
 from irg_experiments.models.latents.geometry import Simplex
@@ -32,13 +32,13 @@ class DirichletLatent(Latent):
         return Dirichlet(self.positive(outputs, self.concentration), validate_args=False)
 
     @property
-    def prior(self) -> td.Distribution:
+    def prior(self) -> Dirichlet:
         """See ``Latent``."""
         return Dirichlet(self.concentration, validate_args=False)
 
     def kl(self, q: Posterior) -> Tensor | None:
         """See ``Latent``."""
-        return kl_dirichlet_dirichlet(q, self.prior)
+        return accurate_kl(q, self.prior)
 
     def units(self, q: Posterior) -> Tensor:
         """All parts form one unit, because they depend on each other."""

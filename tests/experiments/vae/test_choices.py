@@ -1,7 +1,10 @@
 from typing import Any
 
+import pytest
+
 from irg_experiments.config.tree import ConfigTree
 from irg_experiments.experiments.vae import VAEExperiment
+from irg_experiments.experiments.vae.runs import changes
 from irg_experiments.results.table import Table
 from tests.experiments.vae.test_results import record
 
@@ -10,7 +13,8 @@ USUAL = {"name": "vae", "limits": [1e-3, 1e3], "parameterization": "natural", "w
 
 def run(seed: int, validation: float | None, dim: int = 2, **options: Any) -> dict[str, Any]:
     made = record(seed=seed, budget="tuning", dim=dim, group=f"{dim}{options}")
-    made["config"]["model"] = {**USUAL, **options}
+    made["config"] |= {"model": {**USUAL, **options}, "data": {"name": "mnist", "validation": 10000}}
+    made["config"]["training"] = {"learning_rate": 1e-3}
     made["metrics"] = {**made["metrics"], "validation_negative_elbo": validation, "test_nll": 120.0 + seed}
     return made
 
@@ -55,11 +59,9 @@ def test_what_is_not_finite_has_no_change():
 
 def test_runs_that_change_other_options_are_results():
     """Their changes would not be those of the options that the table compares."""
-    others = [
-        {**run(0, 100.0), "command": "irg-run experiment=vae latent=von_mises budget=tuning method=rsvi", "group": "other"},
-        {**run(0, 100.0), "command": "irg-run experiment=vae latent=von_mises latent.concentration=3", "group": "third"},
-        run(0, 100.0) | {"group": "fourth"},
-    ]
+    others = [run(0, 100.0) | {"group": group} for group in ("method", "latent space", "images")]
+    others[0]["method_label"] = "RSVI"
+    others[1]["config"]["latent"]["concentration"] = 3.0
     del others[2]["metrics"]["validation_negative_elbo"]  # without validation images
     made = {made.name: made for made in VAEExperiment.tables([run(0, 143.0), *others])}
     assert made["choices"].rows[0][4] == "143.00"
@@ -71,12 +73,14 @@ def test_runs_that_choose_options_are_in_no_table_of_results():
     assert {made.name: len(made.rows) for made in both} == {"nll": 1, "choices": 1}
 
 
-def trained(seed: int, validation: float | None, budget: str = "tuning", **changes: Any) -> dict[str, Any]:
+def trained(seed: int, validation: float | None, budget: str = "tuning", images: int = 10000, **changes: Any) -> dict[str, Any]:
     made = run(seed, validation, **ConfigTree().load("model", "vae"))
-    made |= {"budget": budget, "group": f"{budget}{changes}"}
-    made["config"]["training"] = {"learning_rate": 1e-3, "batch_size": 64, **changes}
-    words = [f"training.{key}={value}" for key, value in changes.items()]
-    return made | {"command": " ".join(["irg-run experiment=vae latent=von_mises", *words, f"seed={seed}"])}
+    made |= {"budget": budget, "group": f"{budget}{changes}{images}"}
+    made["config"]["training"] = {"learning_rate": 1e-3, "batch_size": 64, "log_every": 7, "num_samples": 1, **changes}
+    made["config"]["data"]["validation"] = images
+    if not images:
+        del made["metrics"]["validation_negative_elbo"]
+    return made
 
 
 def test_each_change_of_the_training_is_compared_with_the_runs_without_it():
@@ -94,23 +98,47 @@ def test_each_change_of_the_training_is_compared_with_the_runs_without_it():
     assert table.header[2:4] == ["von_mises, D = 2, mnist: validation −ELBO", "change (in standard errors)"]
     assert [list(row) for row in table.rows] == [
         ["tuning", "–", "140.50 ± 0.71", "–", "120.50 ± 0.71", "–", "2"],
-        ["tuning", "training.batch_size=128", "139.50", "-0.50", "120.00", "+0.00", "1"],
         ["tuning", "training.learning_rate=0.002", "139.25 ± 0.35", "-1.25 (-5.0)", "120.50 ± 0.71", "+0.00", "2"],
+        ["tuning", "training.batch_size=128", "139.50", "-0.50", "120.00", "+0.00", "1"],
     ]
     choices = next(it for it in made if it.name == "choices")
     assert [row[4] for row in choices.rows] == ["80.00", "140.50 ± 0.71"]  # no change of the training is among them
     assert [it.rows[0][4] for it in made if it.name == "nll"] == ["120.0"]  # of the paper's budget alone
 
 
-def test_runs_on_all_images_are_compared_by_the_test_images():
-    """They have no validation images."""
-    everything = trained(0, None, budget="paper")
-    del everything["metrics"]["validation_negative_elbo"]
-    everything["config"]["data"] = {**everything["config"]["data"], "validation": 0}
-    everything |= {"command": everything["command"] + " data.validation=0", "group": "everything"}
-    everything["metrics"]["test_nll"] = 119.5
-    table = VAEExperiment.tables([trained(0, 137.0, budget="paper"), everything])[-1]
+def test_the_last_of_several_changes_is_compared_by_the_test_images_where_all_others_are_trained_on():
+    all_images = trained(0, None, "paper", 0, learning_rate=2e-3)
+    all_images["metrics"]["test_nll"] = 119.5
+    alone = trained(0, None, "paper", 0, learning_rate=2e-3) | {"group": "alone"}
+    alone["config"]["latent"] = {**alone["config"]["latent"], "dim": 5}
+    twice = trained(0, None, "paper", 0, learning_rate=2e-3, steps=400000)
+    runs = [twice, alone, all_images, trained(0, 137.0, "paper"), trained(0, 136.0, "paper", learning_rate=2e-3)]
+    table = VAEExperiment.tables(runs)[-1]
+    assert len(table.header) == 2 + 5  # a latent space without a run to compare with is not shown
+    faster = "training.learning_rate=0.002"
     assert [list(row) for row in table.rows] == [
         ["paper", "–", "137.00", "–", "120.00", "–", "1"],
-        ["paper", "data.validation=0", "–", "–", "119.50", "-0.50", "1"],
+        ["paper", faster, "136.00", "-1.00", "120.00", "+0.00", "1"],
+        ["paper", f"{faster}, data.validation=0", "–", "–", "119.50", "-0.50", "1"],
+        ["paper", f"{faster}, data.validation=0, training.steps=400000", "–", "–", "120.00", "+0.50", "1"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("section", "option", "changed"),
+    [
+        ("training", {"learning_rate": 1e-3, "steps": 200000, "batch_size": 64}, {}),
+        ("training", {"steps": 100, "learning_rate": 5e-4}, {"training.learning_rate": 5e-4, "training.steps": 100}),
+        ("training", {"annealing": "none", "log_every": 1, "num_samples": 5}, {"training.annealing": "none"}),
+        ("data", {"name": "mnist", "validation": 0}, {"data.validation": 0}),
+        ("data", {"name": "digits"}, {}),
+        ("precision", "highest", {}),
+        ("precision", "medium", {"precision": "medium"}),
+    ],
+)
+def test_what_a_run_changes_is_read_from_its_config(section: str, option: Any, changed: dict[str, Any]):
+    """Whether or not the command names it; ``num_samples`` makes another variant of the objective."""
+    made = run(0, 140.0) | {"budget": "paper"}
+    made["config"][section] = option
+    assert changes(made) == changed
+    assert list(changes(made)) == list(changed)

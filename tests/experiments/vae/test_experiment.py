@@ -143,7 +143,7 @@ def test_precision_is_that_of_training_alone_and_refused_where_there_is_none(
     compose: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     seen: dict[str, set[str]] = {"training_step": set(), "evaluate": set(), "scores": set()}
-    monkeypatch.setattr("irg_experiments.training.precision._has_reduced_products", lambda device: True)
+    monkeypatch.setattr("irg_experiments.training.precision._reduces_products", lambda *_: True)
     real_step = Adam.update
 
     def step(self: Adam, *arguments: Any) -> None:
@@ -161,7 +161,7 @@ def test_precision_is_that_of_training_alone_and_refused_where_there_is_none(
         monkeypatch.setattr(VAETask, name, watched)
     run(compose, tmp_path, "precision=medium", *SHORT)
     assert seen == {"training_step": {"medium"}, "evaluate": {"highest"}, "scores": {"highest"}}
-    monkeypatch.setattr("irg_experiments.training.precision._has_reduced_products", lambda device: False)
+    monkeypatch.setattr("irg_experiments.training.precision._reduces_products", lambda *_: False)
     with pytest.raises(UserError, match="use precision=highest"):
         run(compose, tmp_path, "precision=high", *SHORT)
 

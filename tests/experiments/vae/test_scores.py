@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 
@@ -24,6 +26,22 @@ def test_scores_do_not_depend_on_the_batches(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("irg_experiments.experiments.vae.scores.SAMPLE_BYTES", 4000 * 8 * 4 * 7)
     assert negative_log_likelihood(model, x, 4000) == pytest.approx(-x.sum(-1).mean().item())
     assert sizes == [(7, 4000)] * 4 + [(2, 4000)]
+
+
+def test_many_samples_of_an_image_are_weighted_in_parts(monkeypatch: pytest.MonkeyPatch):
+    """The logarithm of the mean weight over all samples, here 1 to 7."""
+    model, x, drawn = small_model(), torch.zeros(5, 8), []
+
+    def log_evidence(images: torch.Tensor, num_samples: int) -> torch.Tensor:
+        first = sum(drawn) % 7
+        drawn.append(num_samples)
+        weights = torch.arange(first + 1.0, first + num_samples + 1)
+        return weights.mean().log().expand(len(images))
+
+    monkeypatch.setattr(model, "log_evidence", log_evidence)
+    monkeypatch.setattr("irg_experiments.experiments.vae.scores.SAMPLE_BYTES", 3 * 8 * 4)
+    assert negative_log_likelihood(model, x, 7) == pytest.approx(-math.log(4))
+    assert drawn == [3, 3, 1] * 5
 
 
 def test_units_that_never_move_are_not_active():
