@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import re
 import shlex
 import statistics
@@ -149,14 +150,20 @@ def numbered(name: str, others: Container[str]) -> str:
 LONGEST = 1e7
 
 
-def spread(values: Sequence[float | None], digits: int = 1) -> str:
-    """Mean ± standard deviation over runs; the value alone when there is one; "not finite" if a value is not."""
+def spread(values: Sequence[float | None], digits: int = 1, of_the_mean: bool = False) -> str:
+    """Mean ± standard deviation over runs, or ± standard error; the value alone when there is one.
+
+    "not finite" if a value is not.
+    """
     finite = [value for value in values if value is not None]
     if len(finite) < len(values) or not finite:
         return "not finite"
     mean = statistics.fmean(finite)
     style = f".{digits}f" if abs(mean) < LONGEST else ".1e"
-    return f"{mean:{style}}" if len(finite) == 1 else f"{mean:{style}} ± {standard_deviation(finite):{style}}"
+    if len(finite) == 1:
+        return f"{mean:{style}}"
+    deviation = standard_deviation(finite) / (math.sqrt(len(finite)) if of_the_mean else 1)
+    return f"{mean:{style}} ± {deviation:{style}}"
 
 
 def command(records: Sequence[Record]) -> str:

@@ -6,7 +6,7 @@ from functools import partial
 
 from irg_experiments.experiments.gradient_variance import VARIANCE
 from irg_experiments.experiments.protocol import UNTOLD
-from irg_experiments.experiments.vae.choices import UNNAMED, is_choice
+from irg_experiments.experiments.vae.choices import TUNING, UNNAMED, is_choice
 from irg_experiments.experiments.vae.runs import (
     ELBO,
     PAPER_METHODS,
@@ -68,14 +68,14 @@ def _has_other_choices(record: Record) -> bool:
 
 
 def nll_table(records: Sequence[Record]) -> Table:
-    """One row per configuration: likelihood over seeds beside the paper's."""
-    scored = [record for record in records if not is_choice(record)]
+    """One row per configuration: likelihood over seeds beside the paper's; not of runs that other tables compare."""
+    scored = [it for it in records if not is_choice(it) and not (it["budget"] == TUNING and variant(it))]
     groups = sorted(repetitions(scored), key=lambda runs: _order(runs[0]))
     header = ["latent", "D", "method", "data", "test NLL", "5,000 samples", "paper (from memory)"]
     header += ["difference (in standard errors)", "−ELBO", "KL", "active units", "k-NN, 1,000 labels", "runs", "best step"]
     header += ["command"]
     rows = [_row(group, note) for group, note in zip(groups, notes(groups, _order, UNTOLD), strict=True)]
-    title = "Test negative log-likelihood in nats, mean ± standard deviation over runs"
+    title = "Test negative log-likelihood in nats, mean ± standard error over runs"
     return Table("nll", title, header, rows, labels=4, page_only=("command",), made_of=groups)
 
 
@@ -112,7 +112,7 @@ def headline_table(records: Sequence[Record]) -> Table:
 
 
 def _nll(records: Sequence[Record]) -> str:
-    return spread([record["metrics"]["test_nll"] for record in records])
+    return _over_seeds(records, "test_nll")
 
 
 def _order(record: Record) -> tuple[str | int, ...]:
@@ -120,44 +120,56 @@ def _order(record: Record) -> tuple[str | int, ...]:
     return record["data"], latent_name(latent), latent["dim"], record["method_label"], variant(record), record["budget"]
 
 
-def _over_seeds(records: Sequence[Record], metric: str) -> list[float | None]:
+def _values(records: Sequence[Record], metric: str) -> list[float | None]:
     return [record["metrics"][metric] for record in records]
+
+
+def _over_seeds(records: Sequence[Record], metric: str) -> str:
+    """Mean ± standard error; a dash where runs do not have the metric."""
+    return spread(_values(records, metric), of_the_mean=True) if all(metric in it["metrics"] for it in records) else "–"
 
 
 def _row(records: Sequence[Record], note: str) -> list[str]:
     first, latent = records[0], records[0]["config"]["latent"]
-    over_seeds = partial(_over_seeds, records)
+    values, over_seeds = partial(_values, records), partial(_over_seeds, records)
     labelled = all(f"{KNN}1000" in record["metrics"] for record in records)
     return [
         latent_name(latent),
         str(latent["dim"]),
         first["method_label"] + variant(first) + note,
         first["data"],
-        spread(over_seeds("test_nll")),
-        spread(over_seeds(MORE)) if all(MORE in record["metrics"] for record in records) else "–",
+        over_seeds("test_nll"),
+        over_seeds(MORE),
         str(paper_nll(first) or "–"),
-        difference(over_seeds("test_nll"), paper_nll(first) if first["budget"] == "paper" else None),
-        spread(over_seeds("test_negative_elbo")),
-        spread(over_seeds("test_kl")),
-        _mean(over_seeds("test_active_units"), "g"),
-        _mean(over_seeds(f"{KNN}1000"), ".1%") if labelled else "–",
+        difference(values("test_nll"), paper_nll(first) if first["budget"] == "paper" else None),
+        over_seeds("test_negative_elbo"),
+        over_seeds("test_kl"),
+        _mean(values("test_active_units"), "g"),
+        _mean(values(f"{KNN}1000"), ".1%") if labelled else "–",
         str(len(records)),
-        _mean(over_seeds("best_step"), ",.0f"),
+        _mean(values("best_step"), ",.0f"),
         f"`{command(records)}`",
     ]
 
 
 def objectives_table(records: Sequence[Record]) -> Table:
-    """One row per configuration that was trained by another objective, or stands beside one that was; empty without any."""
+    """One row per configuration that was trained by another objective, or stands beside one that was; empty without any.
+
+    The variance of its gradient is that at the best step, of the runs of the row and of those that were trained by the evidence
+    lower bound with as many codes.
+    """
     groups = repetitions(records)
     others = {_setting(group[0]) for group in groups if objective_of(group[0]) != ELBO}
     shown = sorted((group for group in groups if _setting(group[0]) in others), key=lambda group: _objective_order(group[0]))
-    header = ["latent", "D", "codes", "objective", "method", "data", "test NLL", "−bound", "−ELBO", "gradient variance"]
-    rows = [_objective_row(group, note) for group, note in zip(shown, notes(shown, _objective_order, UNTOLD), strict=True)]
-    title = (
-        "Training objectives: nats, mean ± standard deviation over runs, and the encoder's gradient variance at the best step"
-    )
-    return Table("objectives", title, [*header, "runs", "command"], rows, labels=6, page_only=("command",), made_of=shown)
+    by_elbo = {(_setting(it[0]), codes_of(it[0]), it[0]["method_label"]): it for it in shown if objective_of(it[0]) == ELBO}
+    rows = []
+    for group, note in zip(shown, notes(shown, _objective_order, UNTOLD), strict=True):
+        same = by_elbo.get((_setting(group[0]), codes_of(group[0]), group[0]["method_label"]), [])
+        rows.append(_objective_row(group, note, same))
+    header = ["latent", "D", "codes", "objective", "method", "data", "test NLL", "−bound", "−ELBO"]
+    header += ["gradient variance", "gradient variance, weights by elbo", "runs", "command"]
+    title = "Training objectives: nats, mean ± standard error over runs, and the variance of the encoder's gradient"
+    return Table("objectives", title, header, rows, labels=6, page_only=("command",), made_of=shown)
 
 
 def _setting(record: Record) -> tuple[str | int, ...]:
@@ -169,10 +181,11 @@ def _objective_order(record: Record) -> tuple[str | int, ...]:
     return *_setting(record), codes_of(record), objective_of(record), record["method_label"]
 
 
-def _objective_row(records: Sequence[Record], note: str) -> list[str]:
+def _objective_row(records: Sequence[Record], note: str, by_elbo: Sequence[Record]) -> list[str]:
     first, latent = records[0], records[0]["config"]["latent"]
     bound = "test_negative_bound" if "test_negative_bound" in first["metrics"] else "test_negative_elbo"
     variance = f"{VARIANCE}{first['method']}"
+    at_the_same_weights = variance if objective_of(first) == ELBO else f"{variance}_{objective_of(first)}"
     return [
         latent_name(latent),
         str(latent["dim"]),
@@ -180,11 +193,17 @@ def _objective_row(records: Sequence[Record], note: str) -> list[str]:
         objective_of(first),
         first["method_label"] + note,
         first["data"],
-        *(spread(_over_seeds(records, metric)) for metric in ("test_nll", bound, "test_negative_elbo")),
-        _mean(_over_seeds(records, variance), ".2e") if all(variance in it["metrics"] for it in records) else "–",
+        *(_over_seeds(records, metric) for metric in ("test_nll", bound, "test_negative_elbo")),
+        _variance(records, variance),
+        _variance(by_elbo, at_the_same_weights),
         str(len(records)),
         f"`{command(records)}`",
     ]
+
+
+def _variance(records: Sequence[Record], metric: str) -> str:
+    measured = bool(records) and all(metric in record["metrics"] for record in records)
+    return _mean(_values(records, metric), ".2e") if measured else "–"
 
 
 def _mean(values: Sequence[float | None], form: str) -> str:
