@@ -32,68 +32,60 @@ def is_choice(record: Record) -> bool:
 
 
 def choices_table(records: Sequence[Record]) -> Table:
-    """One row per setting of the options, in the order in which they were tried, and four columns per latent space.
+    """One row per latent space and setting of the options, in the order in which they were tried.
 
-    Empty without runs for which ``is_choice`` holds.
+    Each is compared with the row above of the same latent space, on the same seeds. Empty without runs for which ``is_choice``
+    holds.
     """
-    settings: dict[tuple[Any, ...], dict[Space, Runs]] = {}
+    runs_of: dict[tuple[Space, tuple[Any, ...]], Runs] = {}
     for group in repetitions([record for record in records if is_choice(record) and not changes(record)]):
         model = group[0]["config"]["model"]
-        cells = settings.setdefault(tuple(str(model[name]) for name in LEFT_OPEN), {})
-        cells.setdefault(_space(group[0]), _by_seed(group))  # of several commits, the newest come first
-    ordered = sorted(settings.items(), key=lambda item: _order(item[1]))
-    spaces = sorted({space for _, cells in ordered for space in cells})
-    rows = []
-    before: Mapping[Space, Runs] = {}
-    for setting, cells in ordered:
-        columns = [cell for space in spaces for cell in _cells(cells.get(space, {}), before.get(space, {}))]
-        rows.append([*setting, *columns])
-        before = cells
-    header = [f"model.{name}" for name in LEFT_OPEN]
-    for space in spaces:
-        header += [f"{_where(space)}: validation −ELBO", CHANGE, "test NLL", "runs"]
+        rank = tuple(order(model[name]) for name, order in LEFT_OPEN.items())
+        runs_of.setdefault((_space(group[0]), rank), _by_seed(group))  # of several commits, the newest come first
+    rows, made_of = [], []
+    before: dict[Space, Runs] = {}
+    for (space, _), runs in sorted(runs_of.items(), key=lambda item: item[0]):
+        latent, dim, data = space
+        model = next(iter(runs.values()))["config"]["model"]
+        change = _change(runs, before.get(space, {}), VALIDATION)
+        cells = [_spread(runs, VALIDATION), change, _spread(runs, TEST), str(len(runs))]
+        rows.append([latent, str(dim), data, *(str(model[name]) for name in LEFT_OPEN), *cells])
+        made_of.append(list(runs.values()))
+        before[space] = runs
+    header = ["latent", "D", "data", *(f"model.{name}" for name in LEFT_OPEN), "validation −ELBO", CHANGE, "test NLL", "runs"]
     title = "Options of the VAE: nats, mean ± standard deviation over runs, and the change from the row above on the same seeds"
-    return Table("choices", title, header, rows, labels=len(LEFT_OPEN), made_of=[_records(cells) for _, cells in ordered])
+    return Table("choices", title, header, rows, labels=3 + len(LEFT_OPEN), made_of=made_of)
 
 
 def training_table(records: Sequence[Record]) -> Table:
-    """One row per change of the training, and five columns per latent space.
+    """One row per latent space, budget and training, of models with the options of their file.
 
-    Of models with the options of their file. A row is compared with that of the same budget which lacks its last change, on the
-    same seeds. Latent spaces without a row of the same budget to compare with are not shown. Empty without a change.
+    A row is compared with that of the same latent space and budget which lacks its last change, on the same seeds. Rows that
+    nothing is compared with are not shown. Empty without a change.
     """
-    cells_of: dict[tuple[str, Changes], dict[Space, Runs]] = {}
+    runs_of: dict[tuple[Space, str, Changes], Runs] = {}
     for group in repetitions([record for record in records if is_of_the_paper(record)]):
         if has_usual_model(group[0]):
             made = tuple((key, str(value)) for key, value in changes(group[0]).items())
-            cells = cells_of.setdefault((group[0]["budget"], made), {})
-            cells.setdefault(_space(group[0]), _by_seed(group))
-    compared = {
-        (budget, space)
-        for (budget, made), cells in cells_of.items()
-        for space in cells.keys() & cells_of.get((budget, made[:-1]), {}).keys()
-        if made
-    }
-    spaces = sorted({space for _, space in compared})
+            runs_of.setdefault((_space(group[0]), group[0]["budget"], made), _by_seed(group))
+    before = {key: (*key[:2], key[2][:-1]) for key in runs_of if key[2]}
+    compared = {key for pair in before.items() if pair[1] in runs_of for key in pair}
     rows, made_of = [], []
-    for (budget, made), cells in sorted(cells_of.items(), key=lambda item: _training_order(*item[0])):
-        shown = {space: runs for space, runs in cells.items() if (budget, space) in compared}
-        if shown:
-            before = cells_of.get((budget, made[:-1]), {}) if made else {}
-            columns = [cell for space in spaces for cell in _training_cells(shown.get(space, {}), before.get(space, {}))]
-            rows.append([budget, ", ".join(map("=".join, made)) or "–", *columns])
-            made_of.append(_records(shown))
-    header = ["budget", "training"]
-    for space in spaces:
-        header += [f"{_where(space)}: validation −ELBO", CHANGE, "test NLL", CHANGE, "runs"]
+    for key in sorted(compared, key=lambda key: _training_order(*key)):
+        (latent, dim, data), budget, made = key
+        runs, earlier = runs_of[key], runs_of.get(before[key], {}) if made else {}
+        cells = [cell for metric in (VALIDATION, TEST) for cell in (_spread(runs, metric), _change(runs, earlier, metric))]
+        rows.append([latent, str(dim), data, budget, ", ".join(map("=".join, made)) or "–", *cells, str(len(runs))])
+        made_of.append(list(runs.values()))
+    header = ["latent", "D", "data", "budget", "training", "validation −ELBO", CHANGE, "test NLL", CHANGE, "runs"]
     title = "The VAE's training: nats, mean ± standard deviation over runs, and what its last change gives on the same seeds"
-    return Table("training_choices", title, header, rows, labels=2, made_of=made_of)
+    return Table("training_choices", title, header, rows, labels=5, made_of=made_of)
 
 
-def _training_order(budget: str, made: Changes) -> tuple[Any, ...]:
-    """By budget, then by the changes in the order in which their options were tried; values by size."""
+def _training_order(space: Space, budget: str, made: Changes) -> tuple[Any, ...]:
+    """By latent space and budget, then by the changes in the order in which their options were tried; values by size."""
     ranks = [(TRIED.index(key) if key in TRIED else len(TRIED), key, by_number(value)) for key, value in made]
-    return budget, ranks
+    return space, budget, ranks
 
 
 def _space(record: Record) -> Space:
@@ -103,33 +95,6 @@ def _space(record: Record) -> Space:
 
 def _by_seed(records: Sequence[Record]) -> Runs:
     return {record["seed"]: record for record in records}
-
-
-def _records(cells: Mapping[Space, Runs]) -> list[Record]:
-    return [record for runs in cells.values() for record in runs.values()]
-
-
-def _where(space: Space) -> str:
-    latent, dim, data = space
-    return f"{latent}, D = {dim}, {data}"
-
-
-def _order(cells: Mapping[Space, Runs]) -> tuple[float, ...]:
-    record = next(iter(next(iter(cells.values())).values()))
-    return tuple(rank(record["config"]["model"][name]) for name, rank in LEFT_OPEN.items())
-
-
-def _cells(runs: Runs, before: Runs) -> list[str]:
-    if not runs:
-        return ["–"] * 4
-    return [_spread(runs, VALIDATION), _change(runs, before, VALIDATION), _spread(runs, TEST), str(len(runs))]
-
-
-def _training_cells(runs: Runs, before: Runs) -> list[str]:
-    if not runs:
-        return ["–"] * 5
-    both = [cell for metric in (VALIDATION, TEST) for cell in (_spread(runs, metric), _change(runs, before, metric))]
-    return [*both, str(len(runs))]
 
 
 def _spread(runs: Runs, metric: str) -> str:
