@@ -196,7 +196,7 @@ def test_extreme_encoders_give_finite_bounds_and_gradients(name: str, parameteri
 @pytest.mark.parametrize("size", [1.0, 15.0])
 @pytest.mark.parametrize("name", NAMES)
 def test_float32_has_the_digits_of_divergences_and_weights_up_to_the_limits(name: str, size: float):
-    """With the options of ``configs/model/vae.yaml``, for 500 posteriors, most of which reach its limits by large outputs."""
+    """With the options of ``configs/model/vae.yaml``, for 500 posteriors; large outputs reach its limits."""
     model = TREE.load("model", "vae")
     narrow, wide = latent_of(name, 3), latent_of(name, 3).double()
     for latent in (narrow, wide):

@@ -2,11 +2,12 @@
 
 import math
 import statistics
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
-from irg_experiments.experiments.vae.runs import LEFT_OPEN, TRIED, changes, has_usual_model, is_of_the_paper
-from irg_experiments.results.aggregate import by_number, repetitions, spread
+from irg_experiments.experiments.vae.runs import LEFT_OPEN, TRIED, changes, has_usual_model, has_usual_options
+from irg_experiments.results.aggregate import repetitions, spread
 from irg_experiments.results.numbers import standard_deviation
 from irg_experiments.results.record import Record
 from irg_experiments.results.table import Table
@@ -24,37 +25,35 @@ Space = tuple[str, int, str]
 Runs = Mapping[int, Record]
 # of the training: keys with values
 Changes = tuple[tuple[str, str], ...]
-
-
-def is_choice(record: Record) -> bool:
-    """Whether a run chooses options that the paper leaves open, and is in no table of results."""
-    return record["budget"] == TUNING and is_of_the_paper(record) and VALIDATION in record["metrics"]
+# of the model: for each of its options left open, the rank of the value and the value in words
+Setting = tuple[tuple[Any, str], ...]
+Key = TypeVar("Key")
+SPACE = ("latent", "D", "data")
 
 
 def choices_table(records: Sequence[Record]) -> Table:
-    """One row per latent space and setting of the options, in the order in which they were tried.
+    """One row per latent space and setting of the options, in the order in which they were tried, of ``budget=tuning``.
 
-    Each is compared with the row above of the same latent space, on the same seeds. Empty without runs for which ``is_choice``
-    holds.
+    Each is compared with the row above of the same latent space, on the same seeds. Latent spaces with one setting are not
+    shown.
     """
-    runs_of: dict[tuple[Space, tuple[Any, ...]], Runs] = {}
-    for group in repetitions([record for record in records if is_choice(record) and not changes(record)]):
+    runs_of: dict[Space, dict[Setting, Runs]] = defaultdict(dict)
+    chosen = [it for it in records if it["budget"] == TUNING and VALIDATION in it["metrics"] and not changes(it)]
+    for group in repetitions([record for record in chosen if has_usual_options(record)]):
         model = group[0]["config"]["model"]
-        rank = tuple(order(model[name]) for name, order in LEFT_OPEN.items())
-        runs_of.setdefault((_space(group[0]), rank), _by_seed(group))  # of several commits, the newest come first
+        setting = tuple((order(model[name]), str(model[name])) for name, order in LEFT_OPEN.items())
+        _add(runs_of[_space(group[0])], setting, group)
     rows, made_of = [], []
-    before: dict[Space, Runs] = {}
-    for (space, _), runs in sorted(runs_of.items(), key=lambda item: item[0]):
-        latent, dim, data = space
-        model = next(iter(runs.values()))["config"]["model"]
-        change = _change(runs, before.get(space, {}), VALIDATION)
-        cells = [_spread(runs, VALIDATION), change, _spread(runs, TEST), str(len(runs))]
-        rows.append([latent, str(dim), data, *(str(model[name]) for name in LEFT_OPEN), *cells])
-        made_of.append(list(runs.values()))
-        before[space] = runs
-    header = ["latent", "D", "data", *(f"model.{name}" for name in LEFT_OPEN), "validation −ELBO", CHANGE, "test NLL", "runs"]
+    for space, settings in sorted(runs_of.items()):
+        before: Runs = {}
+        for setting, runs in sorted(settings.items()) if len(settings) > 1 else ():
+            cells = [_spread(runs, VALIDATION), _change(runs, before, VALIDATION), _spread(runs, TEST), str(len(runs))]
+            rows.append([*map(str, space), *(value for _, value in setting), *cells])
+            made_of.append(list(runs.values()))
+            before = runs
+    header = [*SPACE, *(f"model.{name}" for name in LEFT_OPEN), "validation −ELBO", CHANGE, "test NLL", "runs"]
     title = "Options of the VAE: nats, mean ± standard deviation over runs, and the change from the row above on the same seeds"
-    return Table("choices", title, header, rows, labels=3 + len(LEFT_OPEN), made_of=made_of)
+    return Table("choices", title, header, rows, labels=len(SPACE) + len(LEFT_OPEN), made_of=made_of)
 
 
 def training_table(records: Sequence[Record]) -> Table:
@@ -64,37 +63,44 @@ def training_table(records: Sequence[Record]) -> Table:
     nothing is compared with are not shown. Empty without a change.
     """
     runs_of: dict[tuple[Space, str, Changes], Runs] = {}
-    for group in repetitions([record for record in records if is_of_the_paper(record)]):
-        if has_usual_model(group[0]):
-            made = tuple((key, str(value)) for key, value in changes(group[0]).items())
-            runs_of.setdefault((_space(group[0]), group[0]["budget"], made), _by_seed(group))
+    for group in repetitions([record for record in records if has_usual_options(record) and has_usual_model(record)]):
+        made = tuple((key, str(value)) for key, value in changes(group[0]).items())
+        _add(runs_of, (_space(group[0]), group[0]["budget"], made), group)
     before = {key: (*key[:2], key[2][:-1]) for key in runs_of if key[2]}
     compared = {key for pair in before.items() if pair[1] in runs_of for key in pair}
     rows, made_of = [], []
     for key in sorted(compared, key=lambda key: _training_order(*key)):
-        (latent, dim, data), budget, made = key
+        space, budget, made = key
         runs, earlier = runs_of[key], runs_of.get(before[key], {}) if made else {}
         cells = [cell for metric in (VALIDATION, TEST) for cell in (_spread(runs, metric), _change(runs, earlier, metric))]
-        rows.append([latent, str(dim), data, budget, ", ".join(map("=".join, made)) or "–", *cells, str(len(runs))])
+        rows.append([*map(str, space), budget, ", ".join(map("=".join, made)) or "–", *cells, str(len(runs))])
         made_of.append(list(runs.values()))
-    header = ["latent", "D", "data", "budget", "training", "validation −ELBO", CHANGE, "test NLL", CHANGE, "runs"]
+    header = [*SPACE, "budget", "training", "validation −ELBO", CHANGE, "test NLL", CHANGE, "runs"]
     title = "The VAE's training: nats, mean ± standard deviation over runs, and what its last change gives on the same seeds"
-    return Table("training_choices", title, header, rows, labels=5, made_of=made_of)
+    return Table("training_choices", title, header, rows, labels=len(SPACE) + 2, made_of=made_of)
+
+
+def _add(runs_of: dict[Key, Runs], key: Key, group: Sequence[Record]) -> None:
+    """Adds the runs of a group, which may differ from those there in how they were scored; of one seed the first counts."""
+    runs_of[key] = {**{record["seed"]: record for record in group}, **runs_of.get(key, {})}
 
 
 def _training_order(space: Space, budget: str, made: Changes) -> tuple[Any, ...]:
-    """By latent space and budget, then by the changes in the order in which their options were tried; values by size."""
-    ranks = [(TRIED.index(key) if key in TRIED else len(TRIED), key, by_number(value)) for key, value in made]
+    """By latent space and budget, then by the changes in the order in which their options were tried; numbers by size."""
+    ranks = [(TRIED.index(key) if key in TRIED else len(TRIED), key, _size(value), value) for key, value in made]
     return space, budget, ranks
+
+
+def _size(value: str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        return math.inf
 
 
 def _space(record: Record) -> Space:
     latent = record["config"]["latent"]
     return latent["name"], latent["dim"], record["data"]
-
-
-def _by_seed(records: Sequence[Record]) -> Runs:
-    return {record["seed"]: record for record in records}
 
 
 def _spread(runs: Runs, metric: str) -> str:
@@ -106,11 +112,11 @@ def _spread(runs: Runs, metric: str) -> str:
 def _change(runs: Runs, before: Runs, metric: str) -> str:
     """The mean change over the seeds that both have, and in brackets how many of its standard errors this is."""
     pairs = [tuple(it[seed]["metrics"].get(metric) for it in (runs, before)) for seed in runs if seed in before]
-    changes = [after - earlier for after, earlier in pairs if after is not None and earlier is not None]
-    if not changes or len(changes) < len(pairs):
+    differences = [after - earlier for after, earlier in pairs if after is not None and earlier is not None]
+    if not differences or len(differences) < len(pairs):
         return "–"
-    mean = statistics.fmean(changes)
-    if len(changes) == 1:
+    mean = statistics.fmean(differences)
+    if len(differences) == 1:
         return f"{mean:+.2f}"
-    error = standard_deviation(changes) / math.sqrt(len(changes))
+    error = standard_deviation(differences) / math.sqrt(len(differences))
     return f"{mean:+.2f} ({mean / error:+.1f})" if error else f"{mean:+.2f}"

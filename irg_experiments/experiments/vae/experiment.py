@@ -41,9 +41,8 @@ class VAEExperiment(Experiment):
     @classmethod
     def tables(cls, records: Sequence[Record]) -> list[Table]:
         """See ``Experiment``."""
-        made = [results.nll_table(records), results.objectives_table(records)]
-        made += [choices_table(records), training_table(records)]
-        return [table for table in made if table.rows]
+        compared = [results.objectives_table(records), choices_table(records), training_table(records)]
+        return [table for table in (results.nll_table(records, compared), *compared) if table.rows]
 
     @classmethod
     def excerpts(cls, records: Sequence[Record]) -> list[Table]:

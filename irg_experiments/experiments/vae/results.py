@@ -6,15 +6,15 @@ from functools import partial
 
 from irg_experiments.experiments.gradient_variance import VARIANCE
 from irg_experiments.experiments.protocol import UNTOLD
-from irg_experiments.experiments.vae.choices import TUNING, UNNAMED, is_choice
+from irg_experiments.experiments.vae.choices import TUNING, UNNAMED
 from irg_experiments.experiments.vae.runs import (
     ELBO,
     PAPER_METHODS,
     changes,
     codes_of,
     has_usual_model,
-    is_of_the_paper,
-    is_of_the_sweep,
+    has_usual_options,
+    is_trained_as_in_the_sweep,
     latent_name,
     objective_of,
     variant,
@@ -29,7 +29,7 @@ KNN = "test_knn_accuracy_"
 MORE = "test_nll_5000"
 # in the headline, after likelihoods of runs with other options than those of ``+sweep=vae_table``
 OTHER_CHOICES = " †"
-# what runs in the headline may change of the training: those before the sweep's was chosen
+# what runs in the headline may change of the training, with the mark
 OTHER_TRAINING = {"training.learning_rate", "data.validation"}
 # a share of clipped parameters from which on limits bind
 BINDING = 0.01
@@ -57,19 +57,15 @@ PAPER_DATA = "mnist"
 def paper_nll(record: Record) -> Printed | None:
     """The paper's figure for the record's latent space and dimension, whatever it changes of the training."""
     latent = record["config"]["latent"]
-    if record["data"] != PAPER_DATA or not is_of_the_paper(record):
+    if record["data"] != PAPER_DATA or not has_usual_options(record):
         return None
     return PAPER.get(latent["name"], {}).get(latent["dim"])
 
 
-def _has_other_choices(record: Record) -> bool:
-    """Whether a run of the paper's has other options than the sweep's of what the paper leaves open."""
-    return is_of_the_paper(record) and not is_of_the_sweep(record)
-
-
-def nll_table(records: Sequence[Record]) -> Table:
-    """One row per configuration: likelihood over seeds beside the paper's; not of runs that other tables compare."""
-    scored = [it for it in records if not is_choice(it) and not (it["budget"] == TUNING and variant(it))]
+def nll_table(records: Sequence[Record], compared: Sequence[Table] = ()) -> Table:
+    """One row per configuration: likelihood over seeds beside the paper's; not of ``budget=tuning`` in tables that compare."""
+    elsewhere = {_run(it) for table in compared for runs in table.made_of for it in runs if it["budget"] == TUNING}
+    scored = [record for record in records if _run(record) not in elsewhere]
     groups = sorted(repetitions(scored), key=lambda runs: _order(runs[0]))
     header = ["latent", "D", "method", "data", "test NLL", "5,000 samples", "paper (from memory)"]
     header += ["difference (in standard errors)", "−ELBO", "KL", "active units", "k-NN, 1,000 labels", "runs", "best step"]
@@ -77,6 +73,11 @@ def nll_table(records: Sequence[Record]) -> Table:
     rows = [_row(group, note) for group, note in zip(groups, notes(groups, _order, UNTOLD), strict=True)]
     title = "Test negative log-likelihood in nats, mean ± standard error over runs"
     return Table("nll", title, header, rows, labels=4, page_only=("command",), made_of=groups)
+
+
+def _run(record: Record) -> tuple[str, str, int]:
+    """What runs by several commits share."""
+    return record["group"], record["budget"], record["seed"]
 
 
 def headline_table(records: Sequence[Record]) -> Table:
@@ -92,10 +93,10 @@ def headline_table(records: Sequence[Record]) -> Table:
         if not variant(group[0]) and changes(group[0]).keys() <= OTHER_TRAINING
     ]
     cells: dict[tuple[str, int], Sequence[Record]] = {}
-    for group in sorted(groups, key=lambda runs: (not is_of_the_sweep(runs[0]), not has_usual_model(runs[0]))):
+    for group in sorted(groups, key=lambda runs: (not is_trained_as_in_the_sweep(runs[0]), not has_usual_model(runs[0]))):
         latent = group[0]["config"]["latent"]
         others = {name for name, dim in cells if dim == latent["dim"]}
-        if latent_name(latent) in others and _has_other_choices(group[0]):
+        if latent_name(latent) in others and has_usual_options(group[0]) and not is_trained_as_in_the_sweep(group[0]):
             continue
         cells[numbered(latent_name(latent), others), latent["dim"]] = group
     names, dims = sorted({name for name, _ in cells}), sorted({dim for _, dim in cells})
@@ -104,7 +105,7 @@ def headline_table(records: Sequence[Record]) -> Table:
         row = [name]
         for dim in dims:
             found = cells.get((name, dim))
-            mark = OTHER_CHOICES if found and _has_other_choices(found[0]) else ""
+            mark = OTHER_CHOICES if found and not is_trained_as_in_the_sweep(found[0]) else ""
             row += ["–", "–"] if found is None else [_nll(found) + mark, str(paper_nll(found[0]) or "–")]
         rows.append(row)
     header = ["latent", *(title for dim in dims for title in (f"D = {dim}", "paper (from memory)"))]
@@ -161,11 +162,11 @@ def objectives_table(records: Sequence[Record]) -> Table:
     groups = repetitions(records)
     others = {_setting(group[0]) for group in groups if objective_of(group[0]) != ELBO}
     shown = sorted((group for group in groups if _setting(group[0]) in others), key=lambda group: _objective_order(group[0]))
-    by_elbo = {(_setting(it[0]), codes_of(it[0]), it[0]["method_label"]): it for it in shown if objective_of(it[0]) == ELBO}
+    by_elbo = [group for group in shown if objective_of(group[0]) == ELBO]
     rows = []
     for group, note in zip(shown, notes(shown, _objective_order, UNTOLD), strict=True):
-        same = by_elbo.get((_setting(group[0]), codes_of(group[0]), group[0]["method_label"]), [])
-        rows.append(_objective_row(group, note, same))
+        same = [it for it in by_elbo if _trained_alike(it[0], group[0]) and _measured(it, _variance_metric(group[0]))]
+        rows.append(_objective_row(group, note, same[0] if same else ()))
     header = ["latent", "D", "codes", "objective", "method", "data", "test NLL", "−bound", "−ELBO"]
     header += ["gradient variance", "gradient variance, weights by elbo", "runs", "command"]
     title = "Training objectives: nats, mean ± standard error over runs, and the variance of the encoder's gradient"
@@ -181,11 +182,26 @@ def _objective_order(record: Record) -> tuple[str | int, ...]:
     return *_setting(record), codes_of(record), objective_of(record), record["method_label"]
 
 
+def _trained_alike(first: Record, second: Record) -> bool:
+    """Whether runs differ in their objective alone."""
+    told = [(_setting(it), codes_of(it), it["method_label"], changes(it), it["config"]["model"]) for it in (first, second)]
+    return told[0] == told[1]
+
+
+def _variance_metric(record: Record) -> str:
+    """The metric of the variance of the gradient of a run's objective, in runs by the evidence lower bound."""
+    objective = objective_of(record)
+    return f"{VARIANCE}{record['method']}" + ("" if objective == ELBO else f"_{objective}")
+
+
+def _measured(records: Sequence[Record], metric: str) -> bool:
+    return bool(records) and all(metric in record["metrics"] for record in records)
+
+
 def _objective_row(records: Sequence[Record], note: str, by_elbo: Sequence[Record]) -> list[str]:
     first, latent = records[0], records[0]["config"]["latent"]
     bound = "test_negative_bound" if "test_negative_bound" in first["metrics"] else "test_negative_elbo"
     variance = f"{VARIANCE}{first['method']}"
-    at_the_same_weights = variance if objective_of(first) == ELBO else f"{variance}_{objective_of(first)}"
     return [
         latent_name(latent),
         str(latent["dim"]),
@@ -195,15 +211,14 @@ def _objective_row(records: Sequence[Record], note: str, by_elbo: Sequence[Recor
         first["data"],
         *(_over_seeds(records, metric) for metric in ("test_nll", bound, "test_negative_elbo")),
         _variance(records, variance),
-        _variance(by_elbo, at_the_same_weights),
+        _variance(by_elbo, _variance_metric(first)),
         str(len(records)),
         f"`{command(records)}`",
     ]
 
 
 def _variance(records: Sequence[Record], metric: str) -> str:
-    measured = bool(records) and all(metric in record["metrics"] for record in records)
-    return _mean(_values(records, metric), ".2e") if measured else "–"
+    return _mean(_values(records, metric), ".2e") if _measured(records, metric) else "–"
 
 
 def _mean(values: Sequence[float | None], form: str) -> str:

@@ -16,7 +16,7 @@ LEFT_OPEN = {
 }
 # options of the training, and of what is trained on, in the order in which they were tried
 TRIED = ("training.learning_rate", "training.kl_warmup_steps", "training.batch_size", "data.validation", "training.steps")
-# the learning rate of the runs by which the options of the model were chosen, that of both public reproductions
+# with which options of the model are compared, that of both public reproductions
 LEARNING_RATE = 1e-3
 # options of the training that change no result, or that ``variant`` tells
 _UNCOMPARED = {"log_every", "checkpoint_every", "num_samples"}
@@ -50,10 +50,11 @@ def variant(record: Record) -> str:
     return "".join(f", {part}" for part in [*parts, *([f"{codes} codes"] if codes > 1 else [])])
 
 
-def is_of_the_paper(record: Record) -> bool:
-    """Whether latent space, model, data, method and objective are the paper's, except for what it leaves open.
+def has_usual_options(record: Record) -> bool:
+    """Whether a run is by implicit or explicit gradients of the evidence lower bound, with the committed files' options.
 
-    That is the dimension, the options ``LEFT_OPEN`` of the model, how many images are for validation, and the training.
+    Latent space, model and data may differ from the files of their names in the dimension, the options ``LEFT_OPEN`` of the
+    model, and how many images are for validation; the training may be any.
     """
     free = {"latent": ("dim",), "model": tuple(LEFT_OPEN), "data": ("root", "validation")}
     same = all(has_options_of_its_file(group, record["config"][group], *free[group]) for group in free)
@@ -78,11 +79,11 @@ def changes(record: Record) -> dict[str, Any]:
     return {key: changed[key] for key in [*TRIED, *sorted(changed.keys() - set(TRIED))] if key in changed}
 
 
-def is_of_the_sweep(record: Record) -> bool:
-    """Whether a run of the paper's is one of ``+sweep=vae_table``: the model of its file, all images, no other change."""
+def is_trained_as_in_the_sweep(record: Record) -> bool:
+    """Whether a run is trained as those of ``+sweep=vae_table``: the model of its file, all images, no other change."""
     rate = _training(record["budget"])["learning_rate"]
     of_the_sweep = {**({} if rate == LEARNING_RATE else {"training.learning_rate": rate}), "data.validation": 0}
-    return is_of_the_paper(record) and has_usual_model(record) and changes(record) == of_the_sweep
+    return has_usual_model(record) and changes(record) == of_the_sweep
 
 
 def has_usual_model(record: Record) -> bool:

@@ -1,5 +1,6 @@
 """The Dirichlet distribution, by normalising Gamma variables in log space."""
 
+import math
 from typing import Any
 
 import torch
@@ -23,8 +24,8 @@ class Dirichlet(Reparameterizable, torch.distributions.Dirichlet):
 
     ``rsample`` computes θ = softmax(log g) with g_k ~ Gamma(α_k, 1); each log g_k carries its implicit gradient. In log space θ
     stays unbiased and its gradient finite down to α = 1e-3 in float32, where the Gamma variables themselves underflow. A
-    component below the smallest normal number of the dtype (of float32, for narrower ones) is returned as that number, to stay
-    in the support.
+    component below the smallest normal number of the dtype is returned as that number, to stay in the support, and keeps,
+    but for float16, the derivative of its logarithm.
 
     Source: Figurnov, Mohamed & Mnih (2018).
     """
@@ -32,10 +33,11 @@ class Dirichlet(Reparameterizable, torch.distributions.Dirichlet):
     def _draw(self, shape: Size, generator: Generator | None) -> Tensor:
         concentration = widened(self.concentration).expand(shape)
         if is_traced():
-            theta = _in_support(softmax_from_largest(log_gamma_rsample(concentration, generator)))
+            theta = _softmax_in_support(log_gamma_rsample(concentration, generator))
         else:
             theta = _Normalised.apply(standard_log_gamma(concentration, generator), concentration)
-        return theta.to(result_dtype(self.concentration))
+        dtype = result_dtype(self.concentration)
+        return theta if theta.dtype == dtype else _raised(theta.to(dtype), torch.finfo(dtype).tiny)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The log-density, in nats, with respect to the first K − 1 components."""
@@ -56,9 +58,20 @@ def softmax_from_largest(logits: Tensor) -> Tensor:
     return torch.softmax(logits - logits.max(-1, keepdim=True).values, -1)
 
 
-def _in_support(theta: Tensor) -> Tensor:
-    """θ with the components that underflow raised: log-densities of zero would be infinite, and a ratio of two of them NaN."""
-    return theta.clamp(min=torch.finfo(theta.dtype).tiny)
+def _softmax_in_support(logits: Tensor) -> Tensor:
+    """``softmax_from_largest`` with the components that underflow raised, in composed operations.
+
+    Log-densities of zero would be infinite, and a ratio of two of them NaN. The logarithm is raised, so that its derivative is
+    that of the logarithm of the component, as in ``_Normalised``. The bound is a little above the logarithm of the smallest
+    normal number: rounded, its exponential would be below.
+    """
+    logarithm = torch.log_softmax(logits - logits.max(-1, keepdim=True).values, -1)
+    return _raised(logarithm, math.log(torch.finfo(logits.dtype).tiny) + 1e-4).exp()
+
+
+def _raised(value: Tensor, least: float) -> Tensor:
+    """``value.clamp(min=least)`` whose derivative is one everywhere."""
+    return value + (value.clamp(min=least) - value).detach()
 
 
 class _Normalised(torch.autograd.Function):
@@ -69,7 +82,8 @@ class _Normalised(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, log_gamma: Tensor, concentration: Tensor) -> Tensor:
-        theta = _in_support(torch.softmax(log_gamma, -1))
+        theta = torch.softmax(log_gamma, -1)
+        theta = theta.clamp(min=torch.finfo(theta.dtype).tiny)
         ctx.save_for_backward(log_gamma, concentration, theta)
         ctx.save_for_forward(log_gamma, concentration, theta)
         return theta
@@ -110,14 +124,14 @@ def _log_normaliser(concentration: Tensor) -> Tensor:
 def kl_dirichlet_dirichlet(p: Dirichlet, q: Dirichlet) -> Tensor:
     """KL(p ‖ q) = ln Γ(Σα) − ln Γ(Σβ) − Σ (ln Γ(α_k) − ln Γ(β_k)) + Σ (α_k − β_k)(ψ(α_k) − ψ(Σα)), in nats.
 
-    Computed in the dtype of the parameters, as topic models spend much of a step on it: in float32 the relative error is
-    1e-3 at worst with concentrations to 1e3, and 1e-2 with 1e4; ``accurate_kl`` computes in float64.
+    Computed in the dtype of the parameters, as topic models spend much of a step on it. In float32, with concentrations from 1
+    on, its absolute error is at most about 5e-7 Σα ln Σα; ``accurate_kl`` computes in float64.
     """
     return _divergence(p.concentration, q.concentration)
 
 
 def accurate_kl(p: Dirichlet, q: Dirichlet) -> Tensor:
-    """The same, computed in float64 and rounded, for concentrations beyond 1e3."""
+    """The same, computed in float64 and rounded."""
     return in_float64(_divergence)(p.concentration, q.concentration)
 
 
